@@ -1,0 +1,31 @@
+// Package deps pins the modules while the first packages are being written.
+package deps
+
+import (
+	_ "github.com/Masterminds/semver/v3"
+	_ "github.com/bmatcuk/doublestar/v4"
+	_ "github.com/cenkalti/backoff/v5"
+	_ "github.com/distribution/reference"
+	_ "github.com/docker/cli/cli/connhelper"
+	_ "github.com/docker/docker/api/types/container"
+	_ "github.com/docker/docker/client"
+	_ "github.com/docker/go-connections/nat"
+	_ "github.com/fsnotify/fsnotify"
+	_ "github.com/go-git/go-git/v5"
+	_ "github.com/go-git/go-git/v5/plumbing/transport/client"
+	_ "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	_ "github.com/gofrs/flock"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/invopop/jsonschema"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/santhosh-tekuri/jsonschema/v6"
+	_ "github.com/spf13/cobra"
+	_ "go.uber.org/goleak"
+	_ "go.yaml.in/yaml/v4"
+	_ "golang.org/x/crypto/ssh/knownhosts"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/term"
+	_ "k8s.io/client-go/util/workqueue"
+	_ "pgregory.net/rapid"
+)

@@ -1,0 +1,167 @@
+package schema
+
+// Config configures the server. Everything has a default: a desired-state URL
+// and a Docker Engine on this machine are enough.
+type Config struct {
+	Instance    string          `json:"instance,omitempty" doc:"The name of this Berth; every object it makes carries it. Default: derived from the desired-state URL." example:"lab"`
+	Listen      string          `json:"listen,omitempty" doc:"The address that it serves on." default:"127.0.0.1:8484"`
+	DataDir     string          `json:"dataDir,omitempty" doc:"Where mirrors of repositories are kept; all of it can be fetched again." default:"/var/lib/berth, or ~/.local/share/berth for a user"`
+	Desired     Desired         `json:"desired,omitzero" doc:"Where the desired state is."`
+	Credentials []Credential    `json:"credentials,omitempty" doc:"How to log in, by host."`
+	Webhooks    Webhooks        `json:"webhooks,omitzero" doc:"How webhooks are verified."`
+	Status      StatusConfig    `json:"status,omitzero" doc:"What commit statuses say."`
+	Backends    []BackendConfig `json:"backends,omitempty" doc:"Where pods run. Default: the Docker Engine of this machine."`
+	Log         LogConfig       `json:"log,omitzero" doc:"What is logged, and how."`
+}
+
+// Desired says where the desired state is.
+type Desired struct {
+	URL      string    `json:"url,omitempty" doc:"The repository: https, ssh, file:// or a path." example:"https://git.example.org/lab/desired.git"`
+	Ref      string    `json:"ref,omitempty" doc:"A branch, tag, commit or SemVer range over tags. Default: the remote's HEAD."`
+	Path     string    `json:"path,omitempty" doc:"The folder in it that holds the documents." default:"."`
+	Interval *Duration `json:"interval,omitempty" doc:"How often it is asked for news when no webhook tells." default:"30s"`
+}
+
+// Credential says how to log in to one host. A secret stands in an environment
+// variable or a file, never in the configuration.
+type Credential struct {
+	Host           string `json:"host" required:"true" doc:"The host, or host:port." example:"git.example.org"`
+	Forge          Forge  `json:"forge,omitempty" doc:"What runs there. Default: told by the host."`
+	Username       string `json:"username,omitempty" doc:"The user name; a token alone needs none."`
+	TokenEnv       string `json:"tokenEnv,omitempty" doc:"The environment variable that holds the token or password."`
+	TokenFile      string `json:"tokenFile,omitempty" doc:"The file that holds the token or password."`
+	SSHKeyFile     string `json:"sshKeyFile,omitempty" doc:"The private key for ssh."`
+	KnownHostsFile string `json:"knownHostsFile,omitempty" doc:"The host keys that are trusted." default:"~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"`
+	CAFile         string `json:"caFile,omitempty" doc:"Certificate authorities to trust besides the system's."`
+}
+
+// Forge is the software behind a git host.
+type Forge string
+
+// The forges.
+const (
+	ForgeGitHub Forge = "github"
+	ForgeGitea  Forge = "gitea"
+	ForgeGitLab Forge = "gitlab"
+	ForgeNone   Forge = "none"
+)
+
+// Values lists the forges.
+func (Forge) Values() []string {
+	return []string{string(ForgeGitHub), string(ForgeGitea), string(ForgeGitLab), string(ForgeNone)}
+}
+
+// Webhooks says how webhooks are verified. Without a secret none is accepted.
+type Webhooks struct {
+	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
+	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
+}
+
+// StatusConfig says what commit statuses say.
+type StatusConfig struct {
+	Context string `json:"context,omitempty" doc:"The name under which statuses are written." default:"berth"`
+	URL     string `json:"url,omitempty" doc:"Where people reach this server; statuses link to it."`
+}
+
+// LogConfig says what is logged, and how.
+type LogConfig struct {
+	Level  LogLevel  `json:"level,omitempty" doc:"The least important lines that are written." default:"info"`
+	Format LogFormat `json:"format,omitempty" doc:"text for people, json for programs." default:"text"`
+}
+
+// LogLevel is how important a line is.
+type LogLevel string
+
+// Values lists the levels.
+func (LogLevel) Values() []string { return []string{"debug", "info", "warn", "error"} }
+
+// LogFormat is how a line is written.
+type LogFormat string
+
+// Values lists the formats.
+func (LogFormat) Values() []string { return []string{"text", "json"} }
+
+// BackendType is a kind of container engine.
+type BackendType string
+
+// The backend types.
+const (
+	BackendDocker     BackendType = "docker"
+	BackendKubernetes BackendType = "kubernetes"
+)
+
+// Values lists the types.
+func (BackendType) Values() []string {
+	return []string{string(BackendDocker), string(BackendKubernetes)}
+}
+
+// BackendConfig is one backend.
+type BackendConfig struct {
+	Name        string      `json:"name" required:"true" doc:"The backend's name; a DNS label." example:"lab"`
+	Type        BackendType `json:"type" required:"true" doc:"The kind of engine."`
+	Host        string      `json:"host,omitempty" doc:"Docker: where the engine is, as unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST. Default: DOCKER_HOST, or the local socket."`
+	TLS         *TLSConfig  `json:"tls,omitempty" doc:"Docker over tcp: certificates."`
+	Address     string      `json:"address,omitempty" doc:"Where published ports are reached. Default: the engine's host, or 127.0.0.1."`
+	Workers     int         `json:"workers,omitempty" doc:"How many deployments are worked on at once." default:"8"`
+	PullTimeout *Duration   `json:"pullTimeout,omitempty" doc:"How long the pull of one image may take." default:"30m"`
+	PruneImages bool        `json:"pruneImages,omitempty" doc:"Remove images that Berth pulled and that no pod or release needs any more."`
+	Priority    int         `json:"priority,omitempty" doc:"Which backend is preferred when several fit: the highest."`
+	Allow       Allow       `json:"allow,omitzero" doc:"What deployments may do that reaches out of their container."`
+	Capacity    Offer       `json:"capacity,omitzero" doc:"What the backend offers, where the engine cannot tell or tells too much."`
+	Kubeconfig  string      `json:"kubeconfig,omitempty" doc:"Kubernetes: the kubeconfig file."`
+	Context     string      `json:"context,omitempty" doc:"Kubernetes: the context in it."`
+	Namespace   string      `json:"namespace,omitempty" doc:"Kubernetes: where objects are made."`
+}
+
+// TLSConfig names certificate files.
+type TLSConfig struct {
+	CAFile   string `json:"caFile,omitempty" doc:"The authority that signed the engine's certificate."`
+	CertFile string `json:"certFile,omitempty" doc:"The client's certificate."`
+	KeyFile  string `json:"keyFile,omitempty" doc:"The client's key."`
+}
+
+// Allow says what deployments may do that reaches out of their container.
+// Nothing of it is allowed by default.
+type Allow struct {
+	HostPaths    []string `json:"hostPaths,omitempty" doc:"Folders of the host that may be mounted, with all below them." example:"/srv/data"`
+	Privileged   bool     `json:"privileged,omitempty" doc:"Whether pods may be privileged."`
+	HostNetwork  bool     `json:"hostNetwork,omitempty" doc:"Whether pods may use the host's network."`
+	Capabilities []string `json:"capabilities,omitempty" doc:"Linux capabilities that may be added beyond Docker's default; ALL allows any." example:"SYS_PTRACE"`
+}
+
+// Offer is what a backend offers. A field that is not set is taken from the engine.
+type Offer struct {
+	CPU       *CPU              `json:"cpu,omitempty" doc:"CPUs for pods."`
+	Memory    *Bytes            `json:"memory,omitempty" doc:"Memory for pods."`
+	GPUs      []GPU             `json:"gpus,omitempty" doc:"GPUs, which engines tell little of."`
+	Labels    map[string]string `json:"labels,omitempty" doc:"Labels, for label selectors."`
+	Services  []string          `json:"services,omitempty" doc:"Services that pods reach there, for service selectors."`
+	Resources map[string]string `json:"resources,omitempty" doc:"Named resources, for resource selectors."`
+}
+
+// GPU is one GPU, or several of one kind, of a backend. What is not set is not
+// known: a selector that asks for it matches, unverified.
+type GPU struct {
+	Vendor       GPUVendor `json:"vendor" required:"true" doc:"Who made it: nvidia for cuda, amd for rocm, intel for oneapi."`
+	IDs          []string  `json:"ids,omitempty" doc:"The engine's names of the GPUs: indexes, UUIDs or device paths. Default: 0 to count-1."`
+	Count        int       `json:"count,omitempty" doc:"How many there are." default:"1, or as many as ids"`
+	Version      Version   `json:"version,omitempty" doc:"The CUDA, ROCm or oneAPI version that the driver offers." example:"12.4"`
+	Capability   Version   `json:"capability,omitempty" doc:"The CUDA compute capability." example:"8.6"`
+	Architecture string    `json:"architecture,omitempty" doc:"The architecture." example:"ampere"`
+	Cores        int       `json:"cores,omitempty" doc:"CUDA cores."`
+	Frequency    int       `json:"frequency,omitempty" doc:"Clock in MHz."`
+	Memory       *Bytes    `json:"memory,omitempty" doc:"Memory of one GPU."`
+}
+
+// GPUVendor is who made a GPU.
+type GPUVendor string
+
+// The vendors.
+const (
+	NVIDIA GPUVendor = "nvidia"
+	AMD    GPUVendor = "amd"
+	Intel  GPUVendor = "intel"
+)
+
+// Values lists the vendors.
+func (GPUVendor) Values() []string { return []string{string(NVIDIA), string(AMD), string(Intel)} }

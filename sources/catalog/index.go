@@ -1,0 +1,4 @@
+package catalog
+
+// A Catalog is everything that the app repositories publish.
+type Catalog struct{}

@@ -1,0 +1,93 @@
+// Package sources is where documents come from. This package holds the
+// contract that others build on: a [Source] is a git repository that is
+// followed, and a [Snapshot] is what it held at one commit. The packages below
+// it do the work:
+//
+//   - git: mirrors of repositories, near and far
+//   - follow: keeps sources current, by webhook, file event and poll, and turns
+//     their snapshots into the desired state and the catalog
+//   - webhook: handlers that turn a forge's request into a hint for follow
+//   - desired: the desired state, an immutable value
+//   - catalog: the apps, releases and flavours, an immutable value
+package sources
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+)
+
+// Bounds on what is read from a repository. What exceeds them is an error on
+// that file or repository, never a crash.
+const (
+	MaxFileSize = 4 << 20 // bytes of one document file
+	MaxFiles    = 100_000 // files of one repository that are looked at
+	MaxDepth    = 64      // folders below each other
+)
+
+// A Source is a git repository at one ref.
+//
+// Update asks the repository what the ref points to, fetches it if it moved,
+// and returns the snapshot. When nothing moved it returns the very same
+// *Snapshot as before, at the cost of one ls-remote. A remote that cannot be
+// reached is a transient [schema.Error]; a ref that does not exist, refused
+// credentials or an untrusted host key are terminal ones. Errors and the URL in
+// a snapshot never hold a password.
+//
+// Stored returns the snapshot of the last Update that a former process left on
+// disk, without asking the remote; nil when there is none. It lets a restart go
+// on while the remote is away.
+//
+// Contains tells whether commit is older is an ancestor of (or the same as)
+// newer, as far as the history that is kept tells. Unknown commits are no error:
+// the answer is then false.
+//
+// Methods are safe for concurrent use; Update runs one at a time.
+type Source interface {
+	Update(ctx context.Context) (*Snapshot, error)
+	Stored(ctx context.Context) (*Snapshot, error)
+	Contains(ctx context.Context, newer, older string) (bool, error)
+	Close() error
+}
+
+// A Hash is a git object hash: equal hashes are equal content.
+type Hash [20]byte
+
+// String renders the hash in hex.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// IsZero tells whether the hash is none.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// A Snapshot is what a repository held at one commit. It is immutable.
+type Snapshot struct {
+	URL     string    // of the repository, without password
+	Ref     string    // as configured
+	Name    string    // what the ref resolved to: refs/heads/main, refs/tags/v1.2.0, or empty
+	Commit  string    // 40 hex digits
+	Time    time.Time // of the commit
+	Message string    // of the commit, whole, bounded to 64 KiB
+	Tree    Tree
+}
+
+// A Tree is the files of a snapshot.
+//
+// Diff calls visit for each file that differs from before (nil: every file),
+// in the order of paths. It does not enter folders whose hashes are equal, nor
+// folders for which enter returns false. Symlinks and submodules are not files:
+// they are passed over. Paths are clean, relative and slash-separated.
+//
+// Read returns the content of a blob; over max bytes it is an error of kind
+// invalid.
+type Tree interface {
+	Hash() Hash
+	Diff(ctx context.Context, before Tree, enter func(dir string) bool, visit func(Change) error) error
+	Read(ctx context.Context, blob Hash, max int64) ([]byte, error)
+}
+
+// A Change is a file that two trees hold differently.
+type Change struct {
+	Path   string
+	Before Hash // zero: the file is new
+	After  Hash // zero: the file is gone
+}
