@@ -193,7 +193,7 @@ type Pod struct {
 	MinReady   time.Duration
 	Restart    schema.RestartPolicy // when the engine starts it again; empty: unless-stopped
 	Image      string               // as written
-	Digest     string // what the image resolved to; empty when the engine does not tell
+	Digest     string               // what the image resolved to; empty when the engine does not tell
 	CPU        schema.CPU
 	Memory     schema.Bytes
 	GPUs       []string // IDs of the GPUs that it holds

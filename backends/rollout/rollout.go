@@ -48,7 +48,6 @@
 // once in a second.
 package rollout
 
-
 // Verb is a kind of step.
 type Verb string
 
@@ -70,4 +69,3 @@ type Step struct {
 	Ordinal int
 	Reason  string // why, in words
 }
-
