@@ -83,26 +83,3 @@ func TestMatch(t *testing.T) {
 		})
 	}
 }
-
-func TestFreeGPUs(t *testing.T) {
-	const any, nvidia, amd = 0, 1, 2
-	for _, c := range []struct {
-		name        string
-		total, used gpuCount
-		vendor      int
-		want        int
-	}{
-		{"all of a vendor", gpuCount{nvidia: 2}, gpuCount{}, nvidia, 2},
-		{"some are used", gpuCount{nvidia: 2, amd: 1}, gpuCount{nvidia: 1}, nvidia, 1},
-		{"of any vendor", gpuCount{nvidia: 2, amd: 1}, gpuCount{nvidia: 1}, any, 2},
-		{"those of any vendor use another's first", gpuCount{nvidia: 2, amd: 1}, gpuCount{any: 1}, nvidia, 2},
-		{"and then these", gpuCount{nvidia: 2, amd: 1}, gpuCount{any: 2}, nvidia, 1},
-		{"none of that vendor", gpuCount{nvidia: 2}, gpuCount{}, amd, 0},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := c.used.free(c.total, c.vendor); got != c.want {
-				t.Errorf("%d free, want %d", got, c.want)
-			}
-		})
-	}
-}
