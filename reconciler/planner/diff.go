@@ -112,15 +112,13 @@ func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change
 	if len(here) > 0 {
 		hash = want.specHash()
 	}
-	current := map[int]*backends.Pod{}
-	for _, p := range here {
+	for i, p := range here {
 		switch {
 		case p.SpecHash != hash:
 			return change{Replace, difference(p, d)}
-		case current[p.Ordinal] != nil:
+		case slices.ContainsFunc(here[:i], func(o *backends.Pod) bool { return o.Ordinal == p.Ordinal }):
 			return change{Replace, fmt.Sprintf("replica %d is there twice", p.Ordinal)}
 		}
-		current[p.Ordinal] = p
 	}
 	replicas := want.workload.Replicas
 	for _, p := range here {
@@ -133,7 +131,7 @@ func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change
 			return change{Replace, "pod " + p.Name + " failed with an input that has changed, and is removed"}
 		}
 	}
-	return missing(current, replicas, want)
+	return missing(here, want)
 }
 
 // difference says in words by what a pod differs from what is wanted now.
@@ -150,24 +148,25 @@ func difference(p *backends.Pod, d Decision) string {
 	}
 }
 
-// missing says which replicas are not there, or not running.
-func missing(current map[int]*backends.Pod, replicas int, want *wanted) change {
+// missing says which replicas are not there, or not running. All pods that are
+// here are as they are wanted.
+func missing(here []*backends.Pod, want *wanted) change {
 	down := ""
-	for i := range replicas {
-		p := current[i]
-		if p != nil && down == "" {
-			down = stopped(p, want.workload.Pod.Restart)
+	for _, p := range here {
+		if why := stopped(p, want.workload.Pod.Restart); down == "" {
+			down = why
 		}
 	}
-	switch n := len(current); {
-	case n < replicas && n == 0:
-		return change{Create, "no pod is there"}
-	case n < replicas:
-		return change{Create, fmt.Sprintf("%d of %d pods are there", n, replicas)}
-	case down != "":
-		return change{Create, down}
+	replicas := want.workload.Replicas
+	switch {
 	case replicas == 0:
 		return change{Keep, "it is declared with no replicas"}
+	case len(here) == 0:
+		return change{Create, "no pod is there"}
+	case len(here) < replicas:
+		return change{Create, fmt.Sprintf("%d of %d pods are there", len(here), replicas)}
+	case down != "":
+		return change{Create, down}
 	default:
 		return change{Keep, "it runs as it is declared"}
 	}
@@ -267,5 +266,6 @@ func (g *planning) dependencies(s *subject) verdict {
 	if len(open) == 0 {
 		return verdict{}
 	}
+	s.blocked = true // where it would go depends on what others take meanwhile
 	return verdict{Wait, schema.Waiting, "it depends on " + bounded(open, ", ")}
 }

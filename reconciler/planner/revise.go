@@ -88,13 +88,16 @@ type planning struct {
 	guard    Guard
 	blocked  []string
 	subjects []*subject
+	found    map[asked]*found // what the catalog answered
+	known    map[*schema.Flavour]*traits
 	table    *table // where the choices of one deployment are written down; nil: nowhere
 }
 
 func newPlanning(before, base *Plan, in Input, table *table) *planning {
 	g := &planning{
 		in: in, before: before, base: base, table: table,
-		ledger: base.ledger.edited(), records: map[string]*record{}, summary: Summary{}, guard: base.guard,
+		ledger: base.ledger.edited(), summary: Summary{}, guard: base.guard,
+		found: map[asked]*found{}, known: map[*schema.Flavour]*traits{},
 	}
 	maps.Copy(g.summary, base.summary)
 	return g
@@ -104,6 +107,7 @@ func newPlanning(before, base *Plan, in Input, table *table) *planning {
 func (g *planning) plan(names []string) *Plan {
 	slices.Sort(names)
 	names = slices.Compact(names)
+	g.records = make(map[string]*record, len(names))
 	before := g.guard.Reason
 	g.observeAll(names)
 	if g.judge(); g.guard.Reason != before {
@@ -126,8 +130,12 @@ func (g *planning) plan(names []string) *Plan {
 }
 
 func (g *planning) observeAll(names []string) {
-	for _, name := range names {
-		s := g.observe(name)
+	g.subjects = slices.Grow(g.subjects, len(names))
+	all := make([]subject, len(names))
+	for i, name := range names {
+		s := &all[i]
+		s.name = name
+		g.observe(s)
 		g.subjects = append(g.subjects, s)
 		g.records[name] = s.record
 	}
