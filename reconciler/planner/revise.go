@@ -122,6 +122,7 @@ func (g *planning) plan(names []string) *Plan {
 		commit: g.in.Desired.Commit, backends: g.in.Backends,
 		records: g.base.records.With(g.records), ledger: g.ledger.settled(),
 		summary: g.summary, guard: g.guard, blocked: g.blocked,
+		planned: slices.Sorted(maps.Keys(g.records)),
 	}
 }
 
