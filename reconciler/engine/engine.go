@@ -85,6 +85,7 @@ type Engine struct {
 	world    world
 	plan     *planner.Plan
 	statuses map[string]*Status
+	inState  map[State]map[string]*Status
 	settled  string // the last commit outcome that was told
 	rewind   rewind
 }
@@ -95,6 +96,7 @@ func New(o Options) *Engine {
 		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace,
 		wake:  make(chan struct{}, 1),
 		dirty: map[string]bool{}, verify: map[string]bool{}, statuses: map[string]*Status{},
+		inState: map[State]map[string]*Status{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)

@@ -39,30 +39,15 @@ func (e *Engine) outcome() Outcome {
 	if state == nil {
 		return Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
 	}
-	var bad, open []string
-	running, declared := 0, 0
-	for name, s := range e.statuses {
-		_, ok := state.Deployment(name)
-		if ok {
-			declared++
-		}
-		switch s.State {
-		case StateReady:
-			running++
-		case StateFailed, StateHeld:
-			bad = append(bad, name+": "+s.Reason)
-		case StateWaiting, StateProgressing:
-			open = append(open, name+": "+s.Reason)
-		case StateRemoving:
-			open = append(open, name+": is being removed")
-		}
-	}
+	bad := e.reasons(StateFailed, StateHeld)
 	for _, p := range state.Problems().Errors() {
 		bad = append(bad, p.Error())
 	}
-	slices.Sort(bad)
-	slices.Sort(open)
-	o := Outcome{Commit: state.Commit, Verdict: Success, Summary: fmt.Sprintf("%d of %d running", running, declared)}
+	open := e.reasons(StateWaiting, StateProgressing, StateRemoving)
+	o := Outcome{
+		Commit: state.Commit, Verdict: Success,
+		Summary: fmt.Sprintf("%d of %d running", len(e.inState[StateReady]), state.Len()),
+	}
 	switch {
 	case len(bad) > 0:
 		o.Verdict = Failure
@@ -72,6 +57,18 @@ func (e *Engine) outcome() Outcome {
 		o.Summary += "; " + first(open)
 	}
 	return o
+}
+
+// reasons lists, sorted, why deployments are in one of the states.
+func (e *Engine) reasons(states ...State) []string {
+	var out []string
+	for _, state := range states {
+		for name, s := range e.inState[state] {
+			out = append(out, name+": "+s.Reason)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // first names the first of several things, and how many more there are.
@@ -86,6 +83,9 @@ func first(of []string) string {
 // tellOutcome logs what became of the commit in force when that is news, pending
 // ones apart. The caller holds mu.
 func (e *Engine) tellOutcome() {
+	if e.open() && len(e.inState[StateFailed])+len(e.inState[StateHeld]) == 0 {
+		return // nothing to tell yet: spare the sum
+	}
 	o := e.outcome()
 	key := o.Commit + " " + string(o.Verdict)
 	if o.Verdict == Failure {
@@ -100,4 +100,9 @@ func (e *Engine) tellOutcome() {
 		level = slog.LevelError
 	}
 	e.log.Log(context.Background(), level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(o.Commit))
+}
+
+// open tells whether some deployment is on its way. The caller holds mu.
+func (e *Engine) open() bool {
+	return len(e.inState[StateWaiting])+len(e.inState[StateProgressing])+len(e.inState[StateRemoving]) > 0
 }

@@ -34,7 +34,8 @@ func (e *Engine) planOnce(now time.Time) {
 		return // nothing is known of what shall run: nothing is done
 	}
 	in := e.input(now)
-	if e.replan || e.plan == nil {
+	all := e.replan || e.plan == nil
+	if all {
 		e.plan = planner.New(in)
 	} else {
 		names := make([]string, 0, len(e.dirty))
@@ -55,7 +56,9 @@ func (e *Engine) planOnce(now time.Time) {
 	for _, name := range names {
 		e.dispatch(name, now)
 	}
-	e.forgetGone()
+	if all {
+		e.forgetGone()
+	}
 }
 
 // input gathers what the planner needs. The caller holds mu for as long as it is used.
@@ -153,75 +156,6 @@ func (e *Engine) appliedReady(d planner.Decision) bool {
 		return true // only news of its pods makes it worth a look
 	}
 	return e.readyOn(d)
-}
-
-// checkRewind asks the history, where pods of deployments that are declared no
-// more were made by commits that come after the head: then the desired state
-// went back, which Berth may have slept through.
-func (e *Engine) checkRewind(ctx context.Context) {
-	head := e.sources.Head()
-	if head == nil || head.Commit == "" {
-		return
-	}
-	e.mu.Lock()
-	commits := e.orphanCommits()
-	known := e.rewind
-	e.mu.Unlock()
-	if known.head == head.Commit && slices.Equal(known.commits, commits) {
-		return
-	}
-	found := rewind{head: head.Commit, commits: commits}
-	for _, commit := range commits {
-		if commit == head.Commit {
-			continue
-		}
-		later, err := e.sources.Contains(ctx, commit, head.Commit)
-		if err != nil {
-			e.log.Warn("history cannot be read", "commit", short(commit), "error", err)
-			continue
-		}
-		if later {
-			found.why = "the desired state went back from " + short(commit) + " to " + short(head.Commit)
-			break
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.rewind = found
-	e.replan = e.replan || found.why != known.why
-}
-
-// rewind is what was found out about the desired state's history.
-type rewind struct {
-	head    string
-	commits []string // of the pods that nothing declares
-	why     string   // empty: it did not go back
-}
-
-// orphanCommits returns the commits that made pods which nothing declares. The caller holds mu.
-func (e *Engine) orphanCommits() []string {
-	const most = 32 // each costs a walk of the history
-	state := e.sources.State()
-	if state == nil {
-		return nil
-	}
-	seen := map[string]bool{}
-	for name, pods := range e.world.pods {
-		if _, declared := state.Deployment(name); declared {
-			continue
-		}
-		for _, p := range pods {
-			if p.Commit != "" && len(seen) < most {
-				seen[p.Commit] = true
-			}
-		}
-	}
-	commits := make([]string, 0, len(seen))
-	for c := range seen {
-		commits = append(commits, c)
-	}
-	slices.Sort(commits)
-	return commits
 }
 
 // short is how people name a commit.

@@ -165,7 +165,7 @@ func (e *Engine) turn(s *Status, to State, reason string) {
 	}
 	if s.State != to {
 		s.Since = time.Now()
-		e.metrics.turned(s.State, to)
+		e.move(s, to)
 		if to == StateReady || s.State == StateReady {
 			e.markDependents(s.Deployment)
 		}
@@ -175,6 +175,19 @@ func (e *Engine) turn(s *Status, to State, reason string) {
 		s.settled = told
 		e.log.Log(context.Background(), levels[to], string(to)+": "+reason, "deployment", s.Deployment)
 	}
+}
+
+// move keeps count of which deployments are in which state; the state "" is
+// none. The caller holds mu.
+func (e *Engine) move(s *Status, to State) {
+	delete(e.inState[s.State], s.Deployment)
+	if to != "" {
+		if e.inState[to] == nil {
+			e.inState[to] = map[string]*Status{}
+		}
+		e.inState[to][s.Deployment] = s
+	}
+	e.metrics.turned(s.State, to)
 }
 
 // markDependents marks the deployments that wait for this one. The caller holds mu.
@@ -192,7 +205,7 @@ func (e *Engine) markDependents(name string) {
 // forget drops a deployment that is neither declared nor there. The caller holds mu.
 func (e *Engine) forget(name string) {
 	if s := e.statuses[name]; s != nil {
-		e.metrics.turned(s.State, "")
+		e.move(s, "")
 		e.log.Info("removed", "deployment", name)
 		delete(e.statuses, name)
 	}
