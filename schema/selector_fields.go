@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // A SelectorField is a key of one kind of selector, as documents write it. The
@@ -153,6 +154,14 @@ func lower(c byte) byte {
 	return c
 }
 
+// hint shows how the field is written.
+func (f SelectorField) hint() string {
+	if f.Example == "" {
+		return ""
+	}
+	return "write it as " + f.Name + ": " + f.Example
+}
+
 // set reads text into the selector. It changes nothing when it fails.
 func (f SelectorField) set(s *Selector, text string, strict bool) error {
 	var err error
@@ -160,6 +169,8 @@ func (f SelectorField) set(s *Selector, text string, strict bool) error {
 	case *string:
 		if f.Type == SelectorVersion {
 			text, err = selectorVersionText(text, strict)
+		} else if strings.ContainsFunc(text, unicode.IsControl) {
+			err = fmt.Errorf("%q holds a control character: remove it", clip(text))
 		}
 		if err == nil {
 			*to = text
@@ -193,7 +204,7 @@ func selectorVersionText(text string, strict bool) (string, error) {
 	}
 	for part := range strings.SplitSeq(v, ".") {
 		if part == "" || len(part) > 9 || strings.Trim(part, "0123456789") != "" {
-			return "", fmt.Errorf("%q is no version: write it as \"11.2\"", clip(text))
+			return "", fmt.Errorf("%q is no version: write it as 11.2", clip(text))
 		}
 	}
 	return v, nil
@@ -206,7 +217,7 @@ func selectorNumber(text string, strict bool) (int, error) {
 		n = math.Round(n)
 	}
 	if err != nil || !(n >= 0 && n <= maxSelectorCount) || n != math.Trunc(n) {
-		return 0, fmt.Errorf("%q is no whole number from 0 to %d", clip(text), maxSelectorCount)
+		return 0, fmt.Errorf("%q is no whole number from 0 to %d: write digits alone", clip(text), maxSelectorCount)
 	}
 	return int(n), nil
 }
@@ -227,5 +238,5 @@ func selectorBool(text string, strict bool) (bool, error) {
 	case t == "false", !strict && slices.Contains([]string{"no", "off", "0"}, t):
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is neither true nor false", clip(text))
+	return false, fmt.Errorf("%q is no truth value: write true or false", clip(text))
 }

@@ -119,11 +119,11 @@ func (r *reader) complete(e entry, release schema.Release) bool {
 	var missing, hints []string
 	for _, n := range needs {
 		if n.value == "" {
-			missing, hints = append(missing, "no "+n.what), append(hints, n.hint)
+			missing, hints = append(missing, n.what), append(hints, n.hint)
 		}
 	}
 	if len(missing) > 0 {
-		r.problem(e.node, e.path, "the entry has "+strings.Join(missing, " and "), "add "+strings.Join(hints, ", "))
+		r.problem(e.node, e.path, "the entry lacks "+strings.Join(missing, ", "), "add "+strings.Join(hints, ", "))
 		return false
 	}
 	return r.usable(e.node, e.path, "identifier", release.Identifier, maxName) &&
