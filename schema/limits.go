@@ -15,6 +15,8 @@ const (
 	MaxScalar = 256 << 10
 	// MaxKey is the most bytes of one key of a mapping.
 	MaxKey = 1 << 10
+	// MaxItems is the most items of one list, or entries of one mapping of names.
+	MaxItems = 1000
 	// MaxProblems is the most problems that one file is told of.
 	MaxProblems = 100
 )

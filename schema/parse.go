@@ -24,23 +24,23 @@ import (
 // stands twice is told of too, but its document is returned, with the last
 // value, as other YAML readers take it.
 func ParseYAML(file string, data []byte) ([]*yaml.Node, Problems) {
-	docs, problems := parseDocuments(file, data)
+	docs, problems := ParseDocuments(file, data)
 	var roots []*yaml.Node
 	for _, d := range docs {
-		problems = append(problems, d.problems...)
-		if d.root != nil {
-			roots = append(roots, d.root)
+		problems = append(problems, d.Problems...)
+		if d.Root != nil {
+			roots = append(roots, d.Root)
 		}
 	}
 	problems.Sort()
 	return roots, problems
 }
 
-// A document is one YAML document of a file.
-type document struct {
+// A Document is one YAML document of a file.
+type Document struct {
+	Root     *yaml.Node // nil when it cannot be read
+	Problems Problems
 	chunk
-	root     *yaml.Node // nil when it cannot be read
-	problems Problems
 }
 
 // A chunk is the text of one document.
@@ -49,15 +49,16 @@ type chunk struct {
 	line int // how many lines stand before it in the file
 }
 
-// parseDocuments is ParseYAML with the problems of each document apart. The
-// problems that it returns concern the whole file.
-func parseDocuments(file string, data []byte) ([]document, Problems) {
+// ParseDocuments is [ParseYAML] with the problems of each document apart, for
+// whoever must not use a document in which anything is wrong. The problems that
+// it returns itself concern the whole file.
+func ParseDocuments(file string, data []byte) ([]Document, Problems) {
 	data, problem := checkFile(data)
 	if problem != nil {
 		problem.File = file
 		return nil, Problems{*problem}
 	}
-	var docs []document
+	var docs []Document
 	for _, c := range splitDocuments(data) {
 		if len(docs) == MaxDocuments {
 			return docs, Problems{{
@@ -88,20 +89,20 @@ func checkFile(data []byte) ([]byte, *Problem) {
 
 // parse reads the documents of a chunk; it is one, unless the library sees a
 // line break where splitDocuments sees none.
-func (c chunk) parse(file string) []document {
-	fail := func(p Problem) document {
+func (c chunk) parse(file string) []Document {
+	fail := func(p Problem) Document {
 		p.File = file
-		return document{chunk: c, problems: Problems{p}}
+		return Document{chunk: c, Problems: Problems{p}}
 	}
 	if p := c.checkText(); p != nil {
-		return []document{fail(*p)}
+		return []Document{fail(*p)}
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(withoutVersion(c.text)),
 		yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(MaxDepth))))
 	if err != nil {
-		return []document{fail(Problem{Message: err.Error()})}
+		return []Document{fail(Problem{Message: err.Error()})}
 	}
-	var docs []document
+	var docs []Document
 	for {
 		var root yaml.Node
 		err := load(loader, &root)
@@ -116,7 +117,7 @@ func (c chunk) parse(file string) []document {
 		}
 		n := normalizer{file: file, line: c.line}
 		content, problems := n.document(root.Content[0])
-		docs = append(docs, document{chunk: c, root: content, problems: problems})
+		docs = append(docs, Document{chunk: c, Root: content, Problems: problems})
 	}
 }
 

@@ -38,6 +38,9 @@ func (c chunk) syntaxProblem(err error) Problem {
 		return Problem{Line: c.line + 1, Column: 1, Message: clip(err.Error())}
 	}
 	message := strings.TrimSuffix(e.Message, ".")
+	if strings.HasPrefix(message, "unknown anchor") {
+		message = "an alias (*) names an unknown anchor" // which may be a secret that lacks quotes
+	}
 	p := Problem{Message: "the YAML is not well-formed: " + message}
 	mark := e.Mark
 	if end, _ := c.position(len(c.text)); c.line+mark.Line >= end && e.ContextMark.Line > 0 {
