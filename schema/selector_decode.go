@@ -42,7 +42,7 @@ func (d *selectorDecoder) decode(node *yaml.Node) Selector {
 	switch {
 	case node.Kind == yaml.MappingNode:
 		if kindNode = d.kindNode(node); kindNode == nil {
-			d.report(node, "", "a selector needs a kind", "one of "+strings.Join(SelectorKind("").Values(), ", "))
+			d.report(node, "", "a selector needs a kind", allowedHint("", SelectorKind("").Values()))
 			return Selector{}
 		}
 	case d.strict, node.Kind != yaml.ScalarNode, isNull(node):
@@ -103,7 +103,7 @@ func (d *selectorDecoder) kind(node *yaml.Node) (SelectorKind, bool) {
 	}
 	message := fmt.Sprintf("unknown kind of selector %q", clip(node.Value))
 	if d.strict {
-		d.report(node, "kind", message, suggest(name, kinds))
+		d.report(node, "kind", message, allowedHint(name, kinds))
 	} else {
 		d.report(node, "kind", message, "it is taken for a resource of that name, which the configuration of a backend may offer")
 	}
@@ -190,7 +190,7 @@ func (d *selectorDecoder) unknownKey(key *yaml.Node, kind SelectorKind, fields [
 			strings.Join(owners, ", "), kind, strings.Join(names, ", ")))
 		return
 	}
-	d.report(key, key.Value, message, suggest(key.Value, names))
+	d.report(key, key.Value, message, allowedHint(key.Value, names))
 }
 
 // selectorKindsWith returns the kinds of selectors that have a key.
@@ -216,5 +216,3 @@ func (d *selectorDecoder) report(node *yaml.Node, key, message, hint string) {
 }
 
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == nullTag }
-
-func suggest(_ string, words []string) string { return "one of " + strings.Join(words, ", ") }

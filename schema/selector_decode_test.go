@@ -81,7 +81,7 @@ func TestDecodeSelectorLenient(t *testing.T) {
 		notices int    // when lenient
 	}{
 		{`gpu`, gpu, `1:1: selectors[0]: a selector is a mapping (write it as {kind: cuda, cudaVersion: "11.2"})`, 0},
-		{`{KIND: Gpu}`, gpu, `1:1: selectors[0]: a selector needs a kind (one of cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 0},
+		{`{KIND: Gpu}`, gpu, `1:1: selectors[0]: a selector needs a kind (allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 0},
 		{`{kind: GPU}`, gpu, `1:8: selectors[0].kind: unknown kind of selector "GPU" (did you mean gpu? allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 0},
 		{`{kind: one-api}`, selector(schema.SelectOneAPI, nil), `1:8: selectors[0].kind: unknown kind of selector "one-api" (did you mean oneapi? allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 0},
 		{`{kind: gpu, type: gpu}`, gpu, `1:13: selectors[0].type: kind and type say the same (keep kind)`, 0},
@@ -100,15 +100,15 @@ func TestDecodeSelectorLenient(t *testing.T) {
 			`1:21: selectors[0].weight: "2.4" is no whole number from 0 to 1000000000 (write digits alone)`, 0},
 		{`{kind: gpu, weight: -1}`, gpu, `1:21: selectors[0].weight: "-1" is no whole number from 0 to 1000000000 (write digits alone)`, 1},
 		{`{kind: gpu, count: nan}`, gpu, `1:20: selectors[0].count: "nan" is no whole number from 0 to 1000000000 (write digits alone)`, 1},
-		{`{kind: gpu, count: [1]}`, gpu, `1:20: selectors[0].count: must be a single value, not a list (write it as count: 1)`, 1},
+		{`{kind: gpu, count: [1]}`, gpu, `1:20: selectors[0].count: must be a single value, not a list (for example count: 1)`, 1},
 		{`{kind: gpu, count: null}`, gpu, `1:20: selectors[0].count: has no value (give it one or remove it)`, 0},
 		{`{kind: gpu, required: no}`, schema.Selector{Kind: schema.SelectGPU, Weight: 1}, `1:23: selectors[0].required: "no" is no truth value (write true or false)`, 0},
 		{`{kind: ram, min: lots}`, selector(schema.SelectRAM, nil), `1:18: selectors[0].min: "lots" is no amount of memory (write it as 8GB or 512Mi)`, 1},
-		{`{kind: label, value: a}`, schema.Selector{}, `1:1: selectors[0]: a label selector needs key (write it as key: zone)`, 1},
+		{`{kind: label, value: a}`, schema.Selector{}, `1:1: selectors[0]: a label selector needs key (for example key: zone)`, 1},
 		{`{kind: label, key: "a\nb"}`, schema.Selector{}, `1:20: selectors[0].key: "a\nb" holds a control character (remove it)`, 2},
 		{`{kind: "\u0007"}`, schema.Selector{}, `1:8: selectors[0].kind: unknown kind of selector "\a" (allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 1},
 		{`{kind: [gpu]}`, schema.Selector{}, `1:8: selectors[0].kind: the kind of a selector is a word`, 2},
-		{`{weight: 1}`, schema.Selector{}, `1:1: selectors[0]: a selector needs a kind (one of cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 1},
+		{`{weight: 1}`, schema.Selector{}, `1:1: selectors[0]: a selector needs a kind (allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 1},
 		{`[gpu]`, schema.Selector{}, `1:1: selectors[0]: a selector is a mapping (write it as {kind: cuda, cudaVersion: "11.2"})`, 1},
 	}
 	for _, tt := range tests {

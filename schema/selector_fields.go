@@ -135,15 +135,21 @@ func (f SelectorField) spelled(key string, strict bool) bool {
 // SameKey tells whether two keys are one in the documents of others: they
 // differ at most in the case of ASCII letters, underscores and hyphens.
 func SameKey(a, b string) bool {
+	i, j := 0, 0
 	for {
-		a, b = strings.TrimLeft(a, "_-"), strings.TrimLeft(b, "_-")
-		if a == "" || b == "" {
-			return a == b
+		for i < len(a) && (a[i] == '_' || a[i] == '-') {
+			i++
 		}
-		if lower(a[0]) != lower(b[0]) {
+		for j < len(b) && (b[j] == '_' || b[j] == '-') {
+			j++
+		}
+		if i == len(a) || j == len(b) {
+			return i == len(a) && j == len(b)
+		}
+		if lower(a[i]) != lower(b[j]) {
 			return false
 		}
-		a, b = a[1:], b[1:]
+		i, j = i+1, j+1
 	}
 }
 
@@ -159,7 +165,7 @@ func (f SelectorField) hint() string {
 	if f.Example == "" {
 		return ""
 	}
-	return "write it as " + f.Name + ": " + f.Example
+	return "for example " + f.Name + ": " + f.Example
 }
 
 // set reads text into the selector. It changes nothing when it fails.

@@ -98,8 +98,8 @@ func (r *reader) identity(e entry) schema.Release {
 		Author:      author(e.field("author")),
 		Entrypoint:  text(e.field("entrypoint")),
 		Logo:        text(e.field("logo")),
-		Scopes:      r.scopes(e.path, e.field("scopes")),
-		CreatedAt:   r.timestamp(e.path, e.field("created_at")),
+		Scopes:      r.scopes(join(e.path, "scopes"), e.field("scopes")),
+		CreatedAt:   r.timestamp(join(e.path, "created_at"), e.field("created_at")),
 		Line:        e.node.Line,
 		Column:      e.node.Column,
 	}
