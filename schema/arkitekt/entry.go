@@ -126,6 +126,11 @@ func (r *reader) complete(e entry, release schema.Release) bool {
 		r.problem(e.node, e.path, "the entry lacks "+strings.Join(missing, ", "), "add "+strings.Join(hints, ", "))
 		return false
 	}
+	return r.named(e, release)
+}
+
+// named makes an error of an identifier or a version that nobody can use.
+func (r *reader) named(e entry, release schema.Release) bool {
 	return r.usable(e.node, e.path, "identifier", release.Identifier, maxName) &&
 		r.usable(e.node, e.path, "version", release.Version, maxName)
 }

@@ -33,7 +33,10 @@ func Read(file string, node *yaml.Node) (schema.Publication, bool) {
 	case schema.FormUnknown:
 		return r.pub, false
 	case schema.FormAppIdentity:
-		r.pub.Identities = []schema.Release{r.identity(newEntry(node, ""))}
+		e := newEntry(node, "")
+		if identity := r.identity(e); r.named(e, identity) {
+			r.pub.Identities = []schema.Release{identity}
+		}
 	default:
 		for _, e := range d.entries {
 			r.read(e)

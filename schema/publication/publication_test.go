@@ -62,6 +62,8 @@ func TestRead(t *testing.T) {
 		{"own, with a kind", "kind: App\n" + ownManifest, []string{"app", `error f:1:1 unknown key "kind"`}},
 		{"an identity of Arkitekt's", "identifier: a\nversion: 1\nentrypoint: app\nrequirements: [gpu]\nwhatever: 1\n",
 			[]string{"app-identity", "a 1 is described"}},
+		{"an identity that cannot be shown", "identifier: \"a\\u0007\"\nversion: 1\n",
+			[]string{"app-identity", `error f:1:1 the identifier "a\a" holds a control character`}},
 		{"several documents, one of them broken",
 			ownManifest + "---\ndeployments:\n- {identifier: b, version: 1, image: i}\n---\na: [\n---\nidentifier: c\nversion: 2\n",
 			[]string{
