@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -41,7 +42,7 @@ func (d *selectorDecoder) decode(node *yaml.Node) Selector {
 	switch {
 	case node.Kind == yaml.MappingNode:
 		if kindNode = d.kindNode(node); kindNode == nil {
-			d.report(node, "", "a selector needs a kind", "one of "+strings.Join(SelectorKind("").Values(), ", "))
+			d.report(node, "", "a selector needs a kind", allowedHint("", SelectorKind("").Values()))
 			return Selector{}
 		}
 	case d.strict, node.Kind != yaml.ScalarNode, isNull(node):
@@ -51,10 +52,10 @@ func (d *selectorDecoder) decode(node *yaml.Node) Selector {
 	s := Selector{Required: true, Weight: 1}
 	var known bool
 	if s.Kind, known = d.kind(kindNode); !known {
-		if d.strict {
+		if s.Name = strings.TrimSpace(kindNode.Value); d.strict || !showable(s.Name) {
 			return Selector{}
 		}
-		s.Kind, s.Name = SelectResource, strings.TrimSpace(kindNode.Value)
+		s.Kind = SelectResource
 		d.fields(node, &s, selectorCommon)
 		return s
 	}
@@ -102,11 +103,16 @@ func (d *selectorDecoder) kind(node *yaml.Node) (SelectorKind, bool) {
 	}
 	message := fmt.Sprintf("unknown kind of selector %q", clip(node.Value))
 	if d.strict {
-		d.report(node, "kind", message, suggest(name, kinds))
+		d.report(node, "kind", message, allowedHint(name, kinds))
 	} else {
 		d.report(node, "kind", message, "it is taken for a resource of that name, which the configuration of a backend may offer")
 	}
 	return "", false
+}
+
+// showable tells whether a name can stand in an explanation.
+func showable(name string) bool {
+	return len(name) <= 255 && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // fields reads the keys of a selector, and tells whether all that it cannot do
@@ -131,7 +137,7 @@ func (d *selectorDecoder) fields(node *yaml.Node, s *Selector, fields []Selector
 	}
 	for _, f := range fields {
 		if f.Required && !seen[f.Name] {
-			d.report(node, "", fmt.Sprintf("a %s selector needs %s", s.Kind, f.Name), "as "+f.Name+": "+f.Example)
+			d.report(node, "", fmt.Sprintf("a %s selector needs %s", s.Kind, f.Name), f.hint())
 			return false
 		}
 	}
@@ -142,12 +148,15 @@ func (d *selectorDecoder) fields(node *yaml.Node, s *Selector, fields []Selector
 func (d *selectorDecoder) field(f SelectorField, key, value *yaml.Node, s *Selector, again bool) bool {
 	switch {
 	case isNull(value):
+		if d.strict {
+			d.report(value, key.Value, "has no value", "give it one or remove it")
+		}
 		return false
 	case again && d.strict:
 		d.report(key, key.Value, f.Name+" is set twice, in two spellings", "keep "+f.Name)
 		return true
 	case value.Kind != yaml.ScalarNode:
-		d.report(value, key.Value, "expected a single value, found "+kindName(value), exampleHint(f))
+		d.report(value, key.Value, "must be a single value, not "+kindName(value), f.hint())
 		return false
 	}
 	text := strings.TrimSpace(value.Value)
@@ -155,7 +164,11 @@ func (d *selectorDecoder) field(f SelectorField, key, value *yaml.Node, s *Selec
 		return false
 	}
 	if err := f.set(s, text, d.strict); err != nil {
-		d.report(value, key.Value, err.Error(), exampleHint(f))
+		message, hint, found := strings.Cut(err.Error(), ": ")
+		if !found {
+			hint = f.hint()
+		}
+		d.report(value, key.Value, message, hint)
 		return false
 	}
 	return true
@@ -177,7 +190,7 @@ func (d *selectorDecoder) unknownKey(key *yaml.Node, kind SelectorKind, fields [
 			strings.Join(owners, ", "), kind, strings.Join(names, ", ")))
 		return
 	}
-	d.report(key, key.Value, message, suggest(key.Value, names))
+	d.report(key, key.Value, message, allowedHint(key.Value, names))
 }
 
 // selectorKindsWith returns the kinds of selectors that have a key.
@@ -189,13 +202,6 @@ func selectorKindsWith(key string) []string {
 		}
 	}
 	return kinds
-}
-
-func exampleHint(f SelectorField) string {
-	if f.Example == "" {
-		return ""
-	}
-	return "as " + f.Name + ": " + f.Example
 }
 
 // report notes a problem at a node; key is the field below the selector, or empty.
@@ -210,5 +216,3 @@ func (d *selectorDecoder) report(node *yaml.Node, key, message, hint string) {
 }
 
 func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == nullTag }
-
-func suggest(_ string, words []string) string { return "one of " + strings.Join(words, ", ") }

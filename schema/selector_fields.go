@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // A SelectorField is a key of one kind of selector, as documents write it. The
@@ -134,15 +135,21 @@ func (f SelectorField) spelled(key string, strict bool) bool {
 // SameKey tells whether two keys are one in the documents of others: they
 // differ at most in the case of ASCII letters, underscores and hyphens.
 func SameKey(a, b string) bool {
+	i, j := 0, 0
 	for {
-		a, b = strings.TrimLeft(a, "_-"), strings.TrimLeft(b, "_-")
-		if a == "" || b == "" {
-			return a == b
+		for i < len(a) && (a[i] == '_' || a[i] == '-') {
+			i++
 		}
-		if lower(a[0]) != lower(b[0]) {
+		for j < len(b) && (b[j] == '_' || b[j] == '-') {
+			j++
+		}
+		if i == len(a) || j == len(b) {
+			return i == len(a) && j == len(b)
+		}
+		if lower(a[i]) != lower(b[j]) {
 			return false
 		}
-		a, b = a[1:], b[1:]
+		i, j = i+1, j+1
 	}
 }
 
@@ -153,6 +160,14 @@ func lower(c byte) byte {
 	return c
 }
 
+// hint shows how the field is written.
+func (f SelectorField) hint() string {
+	if f.Example == "" {
+		return ""
+	}
+	return "for example " + f.Name + ": " + f.Example
+}
+
 // set reads text into the selector. It changes nothing when it fails.
 func (f SelectorField) set(s *Selector, text string, strict bool) error {
 	var err error
@@ -160,6 +175,8 @@ func (f SelectorField) set(s *Selector, text string, strict bool) error {
 	case *string:
 		if f.Type == SelectorVersion {
 			text, err = selectorVersionText(text, strict)
+		} else if strings.ContainsFunc(text, unicode.IsControl) {
+			err = fmt.Errorf("%q holds a control character: remove it", clip(text))
 		}
 		if err == nil {
 			*to = text
@@ -193,7 +210,7 @@ func selectorVersionText(text string, strict bool) (string, error) {
 	}
 	for part := range strings.SplitSeq(v, ".") {
 		if part == "" || len(part) > 9 || strings.Trim(part, "0123456789") != "" {
-			return "", fmt.Errorf("%q is no version: write it as \"11.2\"", clip(text))
+			return "", fmt.Errorf("%q is no version: write it as 11.2", clip(text))
 		}
 	}
 	return v, nil
@@ -206,7 +223,7 @@ func selectorNumber(text string, strict bool) (int, error) {
 		n = math.Round(n)
 	}
 	if err != nil || !(n >= 0 && n <= maxSelectorCount) || n != math.Trunc(n) {
-		return 0, fmt.Errorf("%q is no whole number from 0 to %d", clip(text), maxSelectorCount)
+		return 0, fmt.Errorf("%q is no whole number from 0 to %d: write digits alone", clip(text), maxSelectorCount)
 	}
 	return int(n), nil
 }
@@ -227,5 +244,5 @@ func selectorBool(text string, strict bool) (bool, error) {
 	case t == "false", !strict && slices.Contains([]string{"no", "off", "0"}, t):
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is neither true nor false", clip(text))
+	return false, fmt.Errorf("%q is no truth value: write true or false", clip(text))
 }

@@ -98,8 +98,8 @@ func (r *reader) identity(e entry) schema.Release {
 		Author:      author(e.field("author")),
 		Entrypoint:  text(e.field("entrypoint")),
 		Logo:        text(e.field("logo")),
-		Scopes:      r.scopes(e.path, e.field("scopes")),
-		CreatedAt:   r.timestamp(e.path, e.field("created_at")),
+		Scopes:      r.scopes(join(e.path, "scopes"), e.field("scopes")),
+		CreatedAt:   r.timestamp(join(e.path, "created_at"), e.field("created_at")),
 		Line:        e.node.Line,
 		Column:      e.node.Column,
 	}
@@ -119,13 +119,18 @@ func (r *reader) complete(e entry, release schema.Release) bool {
 	var missing, hints []string
 	for _, n := range needs {
 		if n.value == "" {
-			missing, hints = append(missing, "no "+n.what), append(hints, n.hint)
+			missing, hints = append(missing, n.what), append(hints, n.hint)
 		}
 	}
 	if len(missing) > 0 {
-		r.problem(e.node, e.path, "the entry has "+strings.Join(missing, " and "), "add "+strings.Join(hints, ", "))
+		r.problem(e.node, e.path, "the entry lacks "+strings.Join(missing, ", "), "add "+strings.Join(hints, ", "))
 		return false
 	}
+	return r.named(e, release)
+}
+
+// named makes an error of an identifier or a version that nobody can use.
+func (r *reader) named(e entry, release schema.Release) bool {
 	return r.usable(e.node, e.path, "identifier", release.Identifier, maxName) &&
 		r.usable(e.node, e.path, "version", release.Version, maxName)
 }

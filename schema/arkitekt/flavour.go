@@ -200,7 +200,7 @@ func (r *reader) publishedAt(v variant) time.Time {
 	if node == nil {
 		node = field(field(v.node, "image"), "build_at", "built_at")
 	}
-	return r.timestamp(v.path, node)
+	return r.timestamp(join(v.path, "deployed_at"), node)
 }
 
 // timestamp reads a time; one that it cannot read is passed over.

@@ -33,7 +33,10 @@ func Read(file string, node *yaml.Node) (schema.Publication, bool) {
 	case schema.FormUnknown:
 		return r.pub, false
 	case schema.FormAppIdentity:
-		r.pub.Identities = []schema.Release{r.identity(newEntry(node, ""))}
+		e := newEntry(node, "")
+		if identity := r.identity(e); r.named(e, identity) {
+			r.pub.Identities = []schema.Release{identity}
+		}
 	default:
 		for _, e := range d.entries {
 			r.read(e)
@@ -109,7 +112,7 @@ func (d document) detect() schema.Form {
 // foreign tells whether a document is told by its kind, as the objects of
 // Kubernetes and Berth's own desired state are.
 func foreign(root *yaml.Node) bool {
-	return isScalar(field(root, "kind")) && !has(root, "deployments", "app_images")
+	return has(root, "api_version") || isScalar(field(root, "kind")) && !has(root, "deployments", "app_images")
 }
 
 // isEntry tells an entry from a mapping of names to entries.
