@@ -100,7 +100,9 @@ func (d *decoder) mapping(node *yaml.Node, v reflect.Value, f *field) {
 			d.value(value, v.FieldByIndex(f.at), f)
 			d.pop()
 		case len(d.path) > 0 || key.Value != d.ignore:
-			d.unknownKey(key, s)
+			if at, known := s.index[d.unknownKey(key, s)]; known {
+				seen[at] = true // it was meant, and need not be missed too
+			}
 		}
 	}
 	for i := range s.fields {
@@ -127,8 +129,7 @@ func (d *decoder) list(node *yaml.Node, v reflect.Value, f *field) {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(node.Content), len(node.Content)))
-	item := *f
-	item.required = false
+	item := field{typ: f.typ.Elem(), example: f.example, enum: f.enum}
 	for i, c := range node.Content {
 		d.push(step{index: i})
 		d.value(c, v.Index(i), &item)
@@ -185,17 +186,26 @@ func (d *decoder) quantity(node *yaml.Node, v reflect.Value) {
 		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(node.Value)); err != nil {
-		message, hint, _ := strings.Cut(err.Error(), ": ")
+		message, hint := splitHint(err.Error())
 		d.problem(node, message, hint)
 	}
+}
+
+// splitHint cuts what the text types say, MESSAGE: HINT, in two.
+func splitHint(text string) (message, hint string) {
+	if i := strings.LastIndex(text, ": "); i >= 0 {
+		return text[:i], text[i+2:]
+	}
+	return text, ""
 }
 
 // selector decodes a selector, which has spellings of its own.
 func (d *decoder) selector(node *yaml.Node, v reflect.Value) {
 	s, problems := DecodeSelector(node, d.pathString(), true)
 	for _, p := range problems {
-		p.File = d.file
-		d.problems = append(d.problems, p)
+		if p.File = d.file; !d.full() {
+			d.problems = append(d.problems, p)
+		}
 	}
 	v.Set(reflect.ValueOf(s))
 }
@@ -203,8 +213,14 @@ func (d *decoder) selector(node *yaml.Node, v reflect.Value) {
 func (d *decoder) push(s step) { d.path = append(d.path, s) }
 func (d *decoder) pop()        { d.path = d.path[:len(d.path)-1] }
 
+// full tells whether more problems than can be shown are noted already.
+func (d *decoder) full() bool { return len(d.problems) > MaxProblems }
+
 // problem notes what is wrong with a node at the path.
 func (d *decoder) problem(node *yaml.Node, message, hint string) {
+	if d.full() {
+		return
+	}
 	d.problems = append(d.problems, Problem{
 		File: d.file, Line: node.Line, Column: node.Column,
 		Path: d.pathString(), Message: message, Hint: hint,

@@ -139,10 +139,11 @@ func (r *desiredReader) dropTwins() {
 			if i == 0 {
 				other = nodes[1]
 			}
+			name := lookup(n, "name")
 			r.out.Problems = append(r.out.Problems, Problem{
-				File: r.file, Line: n.Line, Column: n.Column, Path: "name",
+				File: r.file, Line: name.Line, Column: name.Column, Path: "name",
 				Message: fmt.Sprintf("several documents declare the %s %q; none of them is used", ref.Kind, clip(ref.Name)),
-				Hint:    fmt.Sprintf("another stands on line %d", other.Line),
+				Hint:    fmt.Sprintf("another stands on line %d", lookup(other, "name").Line),
 			})
 		}
 	}

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -31,6 +30,9 @@ type report struct {
 
 // error notes an error at a path, as flavours[0].image.
 func (r *report) error(path, message, hint string) {
+	if len(r.problems) > MaxProblems {
+		return
+	}
 	p := Problem{File: r.file, Path: path, Message: message, Hint: hint}
 	if r.root != nil {
 		node := lookup(r.root, path)
@@ -41,8 +43,11 @@ func (r *report) error(path, message, hint string) {
 
 // notice notes something that a person should know but that is no error.
 func (r *report) notice(path, message, hint string) {
+	before := len(r.problems)
 	r.error(path, message, hint)
-	r.problems[len(r.problems)-1].Notice = true
+	for i := before; i < len(r.problems); i++ {
+		r.problems[i].Notice = true
+	}
 }
 
 // lookup returns the node at a path, or the last one on the way that is there.
@@ -91,8 +96,7 @@ func tidy(problems Problems) Problems {
 	last := problems[MaxProblems-1]
 	more := Problem{
 		File: last.File, Line: last.Line, Column: last.Column,
-		Message: fmt.Sprintf("there are %d problems more", len(problems)-MaxProblems),
-		Hint:    "correct those above first",
+		Message: "there are more problems than are shown", Hint: "correct those above first",
 	}
 	return append(problems[:MaxProblems:MaxProblems], more)
 }

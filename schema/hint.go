@@ -11,10 +11,10 @@ import (
 
 // otherWords are keys that people know from elsewhere, and what to write
 // instead: in which mappings (by the name of their Go type; a flavour and a
-// deployment are both a Container), which keys (folded), which hint.
+// deployment are both a Container), which keys, which hint.
 var otherWords = []struct{ in, keys, hint string }{
 	{"App Deployment Repo Config", "apiversion metadata spec", "Berth's documents are flat: every key stands at the top"},
-	{"App Config", "kind", "a document of this kind says no kind: remove it"},
+	{"App Config", "kind", "this document needs no kind: remove it"},
 
 	{"Container", "environment environmentvariables", "write it as env"},
 	{"Container", "cmd", "write it as args"},
@@ -61,38 +61,47 @@ var otherWords = []struct{ in, keys, hint string }{
 	{"Webhooks", "secret token", "a secret stands in an environment variable or a file: use secretEnv or secretFile"},
 }
 
-// unknownKey notes a key that no field has, with what may have been meant.
-func (d *decoder) unknownKey(key *yaml.Node, s *shape) {
-	d.problem(key, fmt.Sprintf("unknown key %q", clip(key.Value)), d.unknownKeyHint(key.Value, s))
+// unknownKey notes a key that no field has, with what may have been meant. It
+// returns the field's key that was meant, if that is a matter of spelling.
+func (d *decoder) unknownKey(key *yaml.Node, s *shape) (meant string) {
+	if d.full() {
+		return ""
+	}
+	meant, hint := d.unknownKeyHint(key.Value, s)
+	d.problem(key, fmt.Sprintf("unknown key %q", clip(key.Value)), hint)
+	return meant
 }
 
-func (d *decoder) unknownKeyHint(key string, s *shape) string {
+func (d *decoder) unknownKeyHint(key string, s *shape) (meant, hint string) {
 	if near := respelled(key, s.keys()); near != "" {
-		return "did you mean " + near + "?"
+		return near, "did you mean " + near + "?"
 	}
-	if hint := otherWord(fold(key), s); hint != "" {
-		return hint
+	if hint := otherWord(key, s, respelled); hint != "" {
+		return "", hint
 	}
 	if near := nearest(key, s.keys()); near != "" {
-		return "did you mean " + near + "?"
+		return near, "did you mean " + near + "?"
 	}
 	for _, f := range s.fields {
 		if inner := shapes()[deref(f.typ)]; inner != nil && inner.has(key) {
-			return "it belongs under " + f.key
+			return "", "it belongs under " + f.key
 		}
 	}
 	if n := len(d.around) - 1; n > 0 && slices.ContainsFunc(d.around[:n], func(s *shape) bool { return s.has(key) }) {
-		return "it belongs further out"
+		return "", "it belongs further out"
 	}
-	return "known are " + strings.Join(s.keys(), ", ")
+	if hint := otherWord(key, s, nearest); hint != "" {
+		return "", hint
+	}
+	return "", "known are " + strings.Join(s.keys(), ", ")
 }
 
-// otherWord returns the hint for a folded key that other tools have.
-func otherWord(key string, s *shape) string {
+// otherWord returns the hint for a key that other tools have, if same finds it
+// among them.
+func otherWord(key string, s *shape, same func(string, []string) string) string {
 	for _, w := range otherWords {
-		in := strings.Fields(w.in)
-		if (slices.Contains(in, s.name) || w.in == "Container" && s.has("stopGracePeriod")) &&
-			slices.Contains(strings.Fields(w.keys), key) {
+		here := slices.Contains(strings.Fields(w.in), s.name) || w.in == "Container" && s.has("stopGracePeriod")
+		if here && same(key, strings.Fields(w.keys)) != "" {
 			return w.hint
 		}
 	}
@@ -117,14 +126,17 @@ func allowedHint(value string, allowed []string) string {
 
 // fieldExample shows a field with its example.
 func fieldExample(f *field) string {
-	if f.example == "" {
+	switch {
+	case len(f.enum) > 0:
+		return allowedHint("", f.enum)
+	case f.example == "":
 		return ""
+	case f.typ.Kind() == reflect.Slice:
+		return "for example " + f.key + ": [" + quoteFlow(f.example) + "]"
+	case f.key == "": // an item of a list
+		return "for example " + quoteFlow(f.example)
 	}
-	value := quoteFlow(f.example)
-	if f.typ != nil && deref(f.typ).Kind() == reflect.Slice {
-		value = "[" + value + "]"
-	}
-	return "for example " + f.key + ": " + value
+	return "for example " + f.key + ": " + quoteFlow(f.example)
 }
 
 // listHint shows how the text that a node holds would be written as a list.
@@ -142,13 +154,17 @@ func listHint(node *yaml.Node, f *field) string {
 	return "write it as " + f.key + ": [" + strings.Join(words, ", ") + "]"
 }
 
-// mappingHint shows a key that the mapping of a field must have, or may have.
+// mappingHint shows how a mapping begins that a field, an item of a list or a
+// whole document must be.
 func mappingHint(s *shape, f *field) string {
-	example := s.fields[0]
-	if f.key == "" {
-		return "write it as " + example.key + ": …"
+	first := s.fields[0].key + ": …"
+	switch {
+	case f.typ == nil:
+		return "write it as " + first
+	case f.key == "":
+		return "write it as {" + first + "}"
 	}
-	return "write it as " + f.key + ": {" + example.key + ": …}"
+	return "write it as " + f.key + ": {" + first + "}"
 }
 
 // quoteFlow puts text in quotes where it could be read as something else in a

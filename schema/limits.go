@@ -5,7 +5,7 @@ package schema
 const (
 	// MaxFileSize is the most bytes of one file.
 	MaxFileSize = 4 << 20
-	// MaxDocuments is the most documents of one file.
+	// MaxDocuments is the most documents of one file, empty ones included.
 	MaxDocuments = 1000
 	// MaxDepth is how deep lists and mappings may be nested, aliases followed.
 	MaxDepth = 64

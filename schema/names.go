@@ -94,7 +94,7 @@ func isVersionText(s string) bool { return exactPattern.MatchString(s) || isRang
 
 func isRange(s string) bool {
 	_, err := semver.NewConstraint(s)
-	return err == nil
+	return err == nil && isLine(s)
 }
 
 func isChannel(s string) bool { return channelPattern.MatchString(s) && !isRange(s) }
@@ -120,7 +120,7 @@ func isRef(s string) bool {
 		return false
 	}
 	if isRange(s) {
-		return isLine(s)
+		return true
 	}
 	for _, bad := range []string{"..", "@{", "//", "/."} {
 		if strings.Contains(s, bad) {

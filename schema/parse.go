@@ -59,8 +59,8 @@ func ParseDocuments(file string, data []byte) ([]Document, Problems) {
 		return nil, Problems{*problem}
 	}
 	var docs []Document
-	for _, c := range splitDocuments(data) {
-		if len(docs) == MaxDocuments {
+	for i, c := range splitDocuments(data) {
+		if i == MaxDocuments {
 			return docs, Problems{{
 				File: file, Line: c.line + 1, Column: 1,
 				Message: fmt.Sprintf("the file has more than %d documents; the rest is not read", MaxDocuments),

@@ -111,6 +111,7 @@ func TestParseYAMLTellsWhatIsWrong(t *testing.T) {
 		{"long key", "a: 1\n? " + strings.Repeat("x", MaxKey+1) + "\n: 1\n", 1, []string{"f.yaml:2:3: a key is longer than 1Ki"}},
 		{"large file", strings.Repeat("#", MaxFileSize+1), 0, []string{"f.yaml: the file is larger than 4Mi"}},
 		{"many documents", strings.Repeat("--- a\n", MaxDocuments+1), MaxDocuments, []string{"f.yaml:1001:1: the file has more than 1000 documents"}},
+		{"many empty documents", strings.Repeat("---\n", MaxDocuments+1), 0, []string{"f.yaml:1001:1: the file has more than 1000 documents"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			roots, problems := ParseYAML("f.yaml", []byte(tt.in))
