@@ -80,6 +80,30 @@ func TestApplyAfterFailedSteps(t *testing.T) {
 	}
 }
 
+// Where the current pod could not be removed, the old one is not started beside it.
+func TestApplyHoldsBackWhatNeedsTheFailedStep(t *testing.T) {
+	m := newModel()
+	w, old := workload(well, 1, recreate), workload("old", 1, recreate)
+	for _, made := range []struct {
+		w     backends.Workload
+		state backends.PodState
+	}{{old, backends.PodExited}, {w, backends.PodFailed}, {w, backends.PodRunning}} {
+		c, err := m.create(made.w, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.State, c.StartedAt = made.state, c.CreatedAt
+	}
+	m.advance(m.now.Add(time.Minute))
+	f := faulty{model: m, verb: rollout.Remove}
+	if _, err := rollout.Apply(t.Context(), w, f, func() time.Time { return m.now }); !errors.Is(err, errFault) {
+		t.Errorf("error %v", err)
+	}
+	if got, want := m.story(), "failed remove c3"; got != want {
+		t.Errorf("steps %q, want %q", got, want)
+	}
+}
+
 // What made a pod be given up is told by the progress, not by an error: trying
 // again is of no use.
 func TestApplyTellsStartErrorAsProgress(t *testing.T) {
