@@ -249,6 +249,20 @@ func TestPull(t *testing.T) {
 	}
 }
 
+// An image that appears is found the next time.
+func TestImageAppears(t *testing.T) {
+	e := memory.NewEngine(memory.Options{Images: map[string]memory.Image{}})
+	b := e.Open("lab", "memory")
+	defer b.Close()
+	if _, err := b.Apply(t.Context(), workload("web", "app"), nil); schema.KindOf(err) != schema.Invalid {
+		t.Errorf("error %v, want an invalid one", err)
+	}
+	e.SetImage("app", memory.Image{})
+	if p := apply(t, b, workload("web", "app")); p.Phase != backends.PhaseReady {
+		t.Errorf("phase %s: %s", p.Phase, p.Reason)
+	}
+}
+
 func TestCrashIsTheEnginesToRepair(t *testing.T) {
 	c := newClock()
 	e := memory.NewEngine(memory.Options{Now: c.Now})

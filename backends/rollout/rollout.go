@@ -37,7 +37,8 @@
 // A failed pod is stopped and kept: as long as it is there with the workload's
 // input hash, no pod is created, and the old ones are brought back (under
 // recreate only if Rollout.Rollback says so). It is removed when the input
-// changes.
+// changes. Replicas that a rolling rollout had replaced before another one failed
+// stay as they are: they are good, and their old pods are gone.
 //
 // # Restoring
 //
@@ -52,7 +53,8 @@ package rollout
 // Verb is a kind of step.
 type Verb string
 
-// The verbs. Stop, Remove and GiveUp also work on a paused pod: where the engine
+// The verbs. For Make, what old pods hold exclusively (GPUs) counts as free: they
+// are stopped before the pod that is made is started. Stop, Remove and GiveUp also work on a paused pod: where the engine
 // cannot stop it so, it is unpaused first.
 const (
 	Create  Verb = "create"  // Make, then Start
