@@ -31,8 +31,8 @@
 // good before by what is seen of it now. To stop what works would be worse than
 // to let its engine go on trying. So it is given up for lack of readiness only
 // while it is young (twice the timeout and a minute, from its creation), and
-// only if it never ran without interruption or crashed at least three times.
-// After that, crashes are left to the engine's restart policy.
+// only if it runs without a crash and is not healthy, or crashed at least three
+// times. After that, crashes are left to the engine's restart policy.
 //
 // A failed pod is stopped and kept: as long as it is there with the workload's
 // input hash, no pod is created, and the old ones are brought back (under
@@ -54,8 +54,8 @@ package rollout
 type Verb string
 
 // The verbs. For Make, what old pods hold exclusively (GPUs) counts as free: they
-// are stopped before the pod that is made is started. Stop, Remove and GiveUp also work on a paused pod: where the engine
-// cannot stop it so, it is unpaused first.
+// are stopped before the pod that is made is started. Stop, Remove and GiveUp also
+// work on a paused pod: where the engine cannot stop it so, it is unpaused first.
 const (
 	Create  Verb = "create"  // Make, then Start
 	Make    Verb = "make"    // have the image, and make the current pod of Ordinal; if its name is taken, it is made already
