@@ -46,6 +46,7 @@ type rig struct {
 	t       *testing.T
 	sources *fakeSources
 	engines []*memory.Engine
+	opened  []*memory.Backend // of all starts
 	engine  *engine.Engine
 	cancel  context.CancelFunc
 	ended   chan error
@@ -71,8 +72,10 @@ func (r *rig) start() {
 	var bs []engine.Backend
 	for i, e := range r.engines {
 		name := fmt.Sprintf("b%d", i)
+		backend := e.Open("test", name)
+		r.opened = append(r.opened, backend)
 		bs = append(bs, engine.Backend{
-			Backend: e.Open("test", name),
+			Backend: backend,
 			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker},
 		})
 	}
@@ -173,8 +176,8 @@ func (r *rig) pods(name string) []memory.Container {
 
 func (r *rig) writes() int {
 	n := 0
-	for _, e := range r.engines {
-		n += e.Writes()
+	for _, b := range r.opened {
+		n += b.Writes()
 	}
 	return n
 }
