@@ -1,12 +1,25 @@
 // Package desired holds the desired state: the Deployment and Repo documents at
 // one commit of the desired-state repository. A [State] is an immutable value;
-// a new one is made from the old one and the files that changed.
+// a new one is made from the old one and the files that changed, sharing all
+// that did not.
+//
+// A state also knows what it does not know: [State.Holds] tells whether a
+// deployment that is declared nowhere may yet stand in a file that cannot be
+// read.
 package desired
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/sorted"
+)
+
+// The kinds of documents, as their key kind says.
+const (
+	kindDeployment = "Deployment"
+	kindRepo       = "Repo"
 )
 
 // A State is the desired state at one commit. It is immutable: any number of
@@ -14,57 +27,112 @@ import (
 type State struct {
 	URL    string // of the repository, without password
 	Commit string
+
+	files       sorted.Map[file]              // all, by path
+	bad         sorted.Map[file]              // those with errors, by path
+	names       sorted.Map[name]              // all that is declared or depended on, by key
+	broken      sorted.Map[name]              // those that are declared and cannot be used, by key
+	deployments sorted.Map[schema.Deployment] // the valid ones, by name
+	repos       sorted.Map[schema.Repo]       // the valid ones, by name
+	problems    func() schema.Problems        // gathered when first asked for
 }
 
-// New returns the state of a repository of which nothing was read yet.
-func New(url string) *State { return &State{URL: url} }
+// New returns the state of a repository of which nothing was read yet. The URL
+// holds no password.
+func New(url string) *State {
+	s := &State{URL: url}
+	s.problems = sync.OnceValue(s.gather)
+	return s
+}
 
 // Of returns a state that holds the documents, as if each stood in the file
 // that its position names.
 func Of(url, commit string, deployments []*schema.Deployment, repos ...*schema.Repo) *State {
-	return &State{URL: url, Commit: commit}
+	changes := map[string]*FileChange{}
+	in := func(at schema.Position) *schema.DesiredFile {
+		if changes[at.File] == nil {
+			changes[at.File] = &FileChange{Path: at.File}
+		}
+		return &changes[at.File].Parsed
+	}
+	for _, d := range deployments {
+		f := in(d.Position)
+		f.Deployments = append(f.Deployments, d)
+	}
+	for _, r := range repos {
+		f := in(r.Position)
+		f.Repos = append(f.Repos, r)
+	}
+	files := make([]FileChange, 0, len(changes))
+	for _, c := range changes {
+		files = append(files, *c)
+	}
+	s, _ := New(url).With(commit, files...)
+	return s
 }
-
-// With returns the state at a commit, after the changes, and what they changed.
-func (s *State) With(commit string, changes ...FileChange) (*State, Diff) { return s, Diff{} }
 
 // Deployment returns a valid deployment by name.
-func (s *State) Deployment(name string) (*schema.Deployment, bool) { return nil, false }
+func (s *State) Deployment(name string) (*schema.Deployment, bool) {
+	d := s.deployments.Get(name)
+	return d, d != nil
+}
 
 // Deployments yields the valid deployments in the order of their names.
-func (s *State) Deployments() iter.Seq2[string, *schema.Deployment] {
-	return func(func(string, *schema.Deployment) bool) {}
-}
+func (s *State) Deployments() iter.Seq2[string, *schema.Deployment] { return s.deployments.All() }
 
 // Len counts the valid deployments.
-func (s *State) Len() int { return 0 }
+func (s *State) Len() int { return s.deployments.Len() }
 
-// Dependents returns the names of the valid deployments that depend on a name, sorted.
-func (s *State) Dependents(name string) []string { return nil }
+// Dependents returns the names of the declared deployments that depend on a
+// deployment, sorted. The slice is the state's own: it is read only.
+func (s *State) Dependents(deployment string) []string {
+	if n := s.names.Get(key(schema.Ref{Kind: kindDeployment, Name: deployment})); n != nil {
+		return n.dependents
+	}
+	return nil
+}
 
 // Repo returns a valid repo by name.
-func (s *State) Repo(name string) (*schema.Repo, bool) { return nil, false }
+func (s *State) Repo(name string) (*schema.Repo, bool) {
+	r := s.repos.Get(name)
+	return r, r != nil
+}
 
 // Repos yields the valid repos in the order of their names.
-func (s *State) Repos() iter.Seq2[string, *schema.Repo] {
-	return func(func(string, *schema.Repo) bool) {}
-}
-
-// Problems returns all errors and notices, in the order of files and lines.
-func (s *State) Problems() schema.Problems { return nil }
+func (s *State) Repos() iter.Seq2[string, *schema.Repo] { return s.repos.All() }
 
 // Broken tells why a document that is declared cannot be used.
-func (s *State) Broken(ref schema.Ref) (schema.Problem, bool) { return schema.Problem{}, false }
-
-// AllBroken yields the documents that are declared and cannot be used, in the
-// order of kinds and names.
-func (s *State) AllBroken() iter.Seq2[schema.Ref, schema.Problem] {
-	return func(func(schema.Ref, schema.Problem) bool) {}
+func (s *State) Broken(ref schema.Ref) (schema.Problem, bool) {
+	if n := s.broken.Get(key(ref)); n != nil {
+		return n.problem(), true
+	}
+	return schema.Problem{}, false
 }
 
-// Holds tells whether a deployment that is not (validly) declared may yet not
-// be removed, because what cannot be read might declare it, and why.
-func (s *State) Holds(deployment, sourceFile string) (reason string, hold bool) { return "", false }
+// AllBroken yields the documents that are declared and cannot be used, and why,
+// in the order of kinds and names.
+func (s *State) AllBroken() iter.Seq2[schema.Ref, schema.Problem] {
+	return func(yield func(schema.Ref, schema.Problem) bool) {
+		for n := range s.broken.Values() {
+			if !yield(n.ref, n.problem()) {
+				return
+			}
+		}
+	}
+}
 
-// HoldsRepo tells the same of a repo: it is followed on as it was.
-func (s *State) HoldsRepo(name, sourceFile string) (reason string, hold bool) { return "", false }
+// Problems returns all errors and notices, in the order of files and lines. The
+// slice is the state's own: it is read only.
+func (s *State) Problems() schema.Problems { return s.problems() }
+
+func (s *State) gather() schema.Problems {
+	var all schema.Problems
+	for f := range s.files.Values() {
+		all = append(all, f.problems...)
+	}
+	for n := range s.broken.Values() {
+		all = append(all, n.problems...)
+	}
+	all.Sort()
+	return all
+}
