@@ -110,7 +110,7 @@ func (g *generation) verify(ctx context.Context, base, head plumbing.Hash) error
 // measure counts the packs and finds truncated ones: a pack ends with its own
 // checksum, which is also in its index.
 func (g *generation) measure() error {
-	names, err := filepath.Glob(filepath.Join(packFolder(g.folder), "pack-*.pack"))
+	names, err := packFiles(packFolder(g.folder), ".pack")
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func readEnd(name string, n int64) ([]byte, int64, error) {
 
 // receive stores a pack.
 func (g *generation) receive(ctx context.Context, r io.Reader, limit int64) error {
-	size, err := storePack(ctx, packFolder(g.folder), r, limit)
+	size, err := storePack(ctx, packFolder(g.folder), g.objects, r, limit)
 	if err != nil {
 		return err
 	}
@@ -293,10 +293,12 @@ func openMirror(ctx context.Context, folder string) (m *mirror, damage error, er
 
 // removeLeftovers removes what a killed process did not finish.
 func removeLeftovers(folder string) {
-	for _, pattern := range []string{"tmp_*", "objects/pack/tmp_*"} {
-		names, _ := filepath.Glob(filepath.Join(folder, pattern))
-		for _, name := range names {
-			os.Remove(name)
+	for _, dir := range []string{folder, packFolder(folder)} {
+		found, _ := os.ReadDir(dir)
+		for _, file := range found {
+			if strings.HasPrefix(file.Name(), "tmp_") {
+				os.Remove(filepath.Join(dir, file.Name()))
+			}
 		}
 	}
 }

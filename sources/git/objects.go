@@ -165,6 +165,11 @@ func (o *objects) load() (err error) {
 	}
 	shared := cache.NewObjectLRU(objectCache)
 	for _, folder := range folders {
+		if err := checkIndexes(folder); err != nil {
+			return err
+		}
+	}
+	for _, folder := range folders {
 		store := filesystem.NewStorage(osfs.New(filepath.Dir(folder)), shared)
 		o.stores = append(o.stores, &store.ObjectStorage)
 	}

@@ -21,10 +21,14 @@ const (
 	maxObjectSize  = 512 << 20 // bytes of one object, deltas applied
 )
 
-// storePack reads a pack from r, checks and indexes it and puts both files into
-// folder, a repository's objects/pack. Nothing is left behind on failure. It
-// returns the size of the pack in bytes; an empty pack is stored as nothing.
-func storePack(ctx context.Context, folder string, r io.Reader, limit int64) (size int64, err error) {
+// storePack reads a pack from r, checks, completes and indexes it and puts both
+// files into folder, a repository's objects/pack. Nothing is left behind on
+// failure. It returns the size of the pack in bytes; an empty pack is stored as
+// nothing.
+//
+// The pack may be thin: made of differences to objects that the server knows to
+// be in here. They are added, because a pack on disk stands for itself.
+func storePack(ctx context.Context, folder string, here *objects, r io.Reader, limit int64) (size int64, err error) {
 	f, err := os.CreateTemp(folder, "tmp_pack_")
 	if err != nil {
 		return 0, err
@@ -40,9 +44,12 @@ func storePack(ctx context.Context, folder string, r io.Reader, limit int64) (si
 	if size > limit {
 		return 0, fail(schema.Terminal, "a smaller repository is needed: large files do not belong into it", fmt.Errorf("the pack is %w: more than %d bytes", errTooLarge, limit))
 	}
-	count, err := checkPack(ctx, f)
-	if err != nil || count == 0 {
+	contents, err := checkPack(ctx, f)
+	if err != nil || contents.count == 0 {
 		return size, err
+	}
+	if err := completePack(ctx, f, here, contents); err != nil {
+		return 0, err
 	}
 	index, name, err := indexPack(ctx, f)
 	if err != nil {
@@ -56,35 +63,45 @@ func storePack(ctx context.Context, folder string, r io.Reader, limit int64) (si
 	return size, os.Rename(f.Name(), base+".pack")
 }
 
+// packContents is what is known of a pack before its objects have names.
+type packContents struct {
+	count uint32
+	bases map[plumbing.Hash]bool // objects that deltas name as their base
+}
+
 // checkPack reads through a pack before anything trusts the numbers in it:
 // every object must be as long as its header says and no longer than allowed,
-// as many as announced, and the checksum right. It needs no memory.
-func checkPack(ctx context.Context, f io.ReadSeeker) (count uint32, err error) {
+// as many as announced, and the checksum right.
+func checkPack(ctx context.Context, f io.ReadSeeker) (contents packContents, err error) {
 	defer rescue(&err)
-	s := packfile.NewScanner(&boundReader{ctx: ctx, ReadSeeker: f})
+	contents.bases = map[plumbing.Hash]bool{}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return 0, err
+		return contents, err
 	}
-	_, count, err = s.Header()
+	s := packfile.NewScanner(&boundReader{ctx: ctx, ReadSeeker: f})
+	_, contents.count, err = s.Header()
 	if err != nil {
-		return 0, packError(err)
+		return contents, packError(err)
 	}
-	if count > maxPackObjects {
-		return 0, fail(schema.Terminal, "", fmt.Errorf("the pack is %w: more than %d objects", errTooLarge, maxPackObjects))
+	if contents.count > maxPackObjects {
+		return contents, fail(schema.Terminal, "", fmt.Errorf("the pack is %w: more than %d objects", errTooLarge, maxPackObjects))
 	}
-	for range count {
+	for range contents.count {
 		h, err := s.NextObjectHeader()
 		if err != nil {
-			return 0, packError(err)
+			return contents, packError(err)
+		}
+		if h.Type == plumbing.REFDeltaObject {
+			contents.bases[h.Reference] = true
 		}
 		if err := checkObject(s, h); err != nil {
-			return 0, err
+			return contents, err
 		}
 	}
 	if _, err := s.Checksum(); err != nil {
-		return 0, packError(err)
+		return contents, packError(err)
 	}
-	return count, nil
+	return contents, nil
 }
 
 func checkObject(s *packfile.Scanner, h *packfile.ObjectHeader) error {

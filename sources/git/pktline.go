@@ -92,7 +92,7 @@ const flushPkt = "0000"
 
 // capabilities are what a server says it can do, as far as we care.
 type capabilities struct {
-	sideBand, ofsDelta, noProgress, shallow, multiAck, agent bool
+	sideBand, ofsDelta, noProgress, shallow, multiAck, thinPack, agent bool
 
 	anyCommit    bool   // commits that no ref points to can be asked for
 	head         string // the branch that HEAD points to
@@ -110,6 +110,8 @@ func parseCapabilities(list string) capabilities {
 			c.ofsDelta = true
 		case "no-progress":
 			c.noProgress = true
+		case "thin-pack":
+			c.thinPack = true
 		case "shallow":
 			c.shallow = true
 		case "multi_ack_detailed":
@@ -139,6 +141,7 @@ func (c capabilities) request() string {
 		{c.sideBand, "side-band-64k"},
 		{c.ofsDelta, "ofs-delta"},
 		{c.noProgress, "no-progress"},
+		{c.thinPack, "thin-pack"},
 		{c.multiAck, "multi_ack_detailed"}, // some servers talk to nobody without it
 		{c.agent, "agent=" + agentName},
 	} {

@@ -22,8 +22,7 @@ type remote struct {
 	mirror *mirror // nil: not opened yet
 	stale  bool    // the mirror's objects were found damaged
 
-	refused    target // what can never be fetched, so as not to try at each poll
-	refusedFor error
+	refused refusal
 }
 
 func (r *remote) secrets() []string { return r.transport.secrets() }
@@ -89,16 +88,13 @@ func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*source
 		here.objects.release()
 		return current, nil
 	}
-	if r.refusedFor != nil && r.refused == t {
-		return nil, r.refusedFor
-	}
-	if err := r.fetch(ctx, s, t, caps); err != nil {
-		if hopeless(err) {
-			r.refused, r.refusedFor = t, err
-		}
+	if err := r.refused.again(t); err != nil {
 		return nil, err
 	}
-	r.refusedFor = nil
+	if err := r.fetch(ctx, s, t, caps); err != nil {
+		r.refused.note(t, err)
+		return nil, err
+	}
 	g := r.mirror.current
 	r.opts.Logger.Debug("fetched", "repo", r.loc.String(), "ref", t.name, "commit", t.commit.String())
 	return snapshot(g.objects, r.loc, r.opts.Ref, g.head)
@@ -183,6 +179,31 @@ func (r *remote) fetch(ctx context.Context, s session, t target, caps capabiliti
 	return r.fetchAll(ctx, s, t, caps)
 }
 
+// A refusal remembers what was fetched in vain because it is too large or not
+// acceptable, so that not every poll fetches it in vain.
+type refusal struct {
+	target target
+	err    error
+	left   int
+}
+
+// patience is how many updates pass before what was refused is tried again.
+const patience = 30
+
+func (r *refusal) note(t target, err error) {
+	if hopeless(err) {
+		*r = refusal{target: t, err: err, left: patience}
+	}
+}
+
+func (r *refusal) again(t target) error {
+	if r.left == 0 || r.target != t {
+		return nil
+	}
+	r.left--
+	return r.err
+}
+
 // hopeless tells whether an error stays until the ref points elsewhere.
 func hopeless(err error) bool {
 	return errors.Is(err, errTooLarge) || errors.Is(err, errMalformed)
@@ -197,6 +218,11 @@ func (r *remote) holds(ctx context.Context, g *generation, commit plumbing.Hash)
 // fetchMore asks for what is between the commit that is here and t.
 func (r *remote) fetchMore(ctx context.Context, s session, g *generation, t target, caps capabilities) error {
 	req := r.request(t.commit, caps)
+	if !caps.thinPack {
+		// Such a server does not leave out what is here from a commit without
+		// parents, so it has to send the commits between.
+		req.depth = 0
+	}
 	req.haves = []plumbing.Hash{g.head.commit}
 	if r.opts.History {
 		haves, err := recent(ctx, g.objects, g.head.commit)
@@ -232,8 +258,8 @@ func (r *remote) fetchAll(ctx context.Context, s session, t target, caps capabil
 	}()
 	req := r.request(t.commit, caps)
 	shallow, err := r.receive(ctx, s, g, req, caps)
-	var refusal remoteError
-	if errors.As(err, &refusal) && !r.spec.commit.IsZero() {
+	var said remoteError
+	if errors.As(err, &said) && !r.spec.commit.IsZero() {
 		shallow, err = nil, r.fetchTips(ctx, g)
 	}
 	if err != nil {
