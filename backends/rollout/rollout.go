@@ -14,9 +14,10 @@
 //
 // Replicas without any pod, or whose old pod is not good, get a current one at
 // once. A good old pod is replaced as the strategy says. Rolling: one replica
-// after the other, the old pod goes when the current one is good. Recreate: the
-// old pods are stopped and kept, the current ones made, and the old ones go when
-// all current ones are good.
+// after the other, the old pod goes when the current one is good. Recreate: all
+// current pods are made, so that a missing image stops nothing; then the old ones
+// are stopped and kept, the current ones started, and the old ones go when all
+// current ones are good.
 //
 // # Giving up
 //
@@ -54,18 +55,19 @@ type Verb string
 // The verbs. Stop, Remove and GiveUp also work on a paused pod: where the engine
 // cannot stop it so, it is unpaused first.
 const (
-	Create  Verb = "create"  // make and start the current pod of Ordinal; if it is made already (its name is taken), start it
+	Create  Verb = "create"  // Make, then Start
+	Make    Verb = "make"    // have the image, and make the current pod of Ordinal; if its name is taken, it is made already
 	Start   Verb = "start"   // start a pod that is created or exited
 	Stop    Verb = "stop"    // stop the pod gracefully and keep it
 	Remove  Verb = "remove"  // stop the pod gracefully and remove it; named volumes stay
-	GiveUp  Verb = "give-up" // mark the pod failed first, then stop it; it is kept
+	GiveUp  Verb = "give-up" // mark the pod failed, then stop it; it is kept
 	Unpause Verb = "unpause" // let a paused pod run on
 )
 
 // A Step is one thing to do.
 type Step struct {
 	Verb    Verb
-	Pod     string // the ID of an existing pod; empty for Create
+	Pod     string // the ID of an existing pod; empty for Create and Make
 	Ordinal int
 	Reason  string // why, in words
 }
