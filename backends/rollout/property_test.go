@@ -172,11 +172,11 @@ func checkStep(t *rapid.T, m *model, w backends.Workload, s rollout.Step) {
 			}
 		}
 	case rollout.Start:
-		if w.Rollout.Strategy != recreate || w.Replicas != 1 {
+		if w.Rollout.Strategy != recreate {
 			return
 		}
 		for _, c := range m.pods {
-			if c.ID != s.Pod && (c.State == backends.PodRunning || c.State == backends.PodRestarting) {
+			if c.Ordinal == s.Ordinal && c.ID != s.Pod && (c.State == backends.PodRunning || c.State == backends.PodRestarting) {
 				t.Fatalf("%+v runs beside another: %s", s, m.standing())
 			}
 		}
@@ -196,7 +196,7 @@ func checkStep(t *rapid.T, m *model, w backends.Workload, s rollout.Step) {
 func (m *model) served(ordinal int, besides string) bool {
 	for _, c := range m.pods {
 		ready, _ := c.Ready(m.now)
-		done := c.Image == job && c.State == backends.PodExited && c.ExitCode == 0
+		done := c.Restart == schema.RestartNo && c.State == backends.PodExited && c.ExitCode == 0
 		if c.Ordinal == ordinal && c.ID != besides && (ready || done) {
 			return true
 		}
