@@ -38,7 +38,6 @@ type Status struct {
 	Source     string // the file that declares it
 	Pods       []backends.Pod
 
-	guarded bool   // its removal is held back
 	settled string // what was last logged
 }
 
@@ -128,7 +127,7 @@ func (e *Engine) noteProgress(d planner.Decision, p backends.Progress) {
 }
 
 // noteError takes in why steps could not be taken. The caller holds mu.
-func (e *Engine) noteError(d planner.Decision, backend string, err, cause error) {
+func (e *Engine) noteError(d planner.Decision, err, cause error) {
 	s := e.statuses[d.Deployment]
 	if s == nil || cause != nil {
 		return // gone, superseded or stopping: its newest decision says what follows
