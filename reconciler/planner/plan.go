@@ -137,6 +137,7 @@ type Plan struct {
 	summary  Summary
 	guard    Guard
 	blocked  []string // deployments that wait for others: for room, a GPU, a port, a dependency
+	planned  []string // deployments that were planned now, sorted
 }
 
 // A record is what a plan keeps of one deployment.
@@ -164,6 +165,11 @@ func (p *Plan) Decisions() []Decision {
 	}
 	return out
 }
+
+// Planned returns the names of the deployments that were planned now, sorted:
+// all of them, or what a revision named and what had to follow. A name of which
+// there is no decision is neither declared nor there any more.
+func (p *Plan) Planned() []string { return p.planned }
 
 // Commit returns the commit of the desired state that was planned last.
 func (p *Plan) Commit() string { return p.commit }

@@ -126,7 +126,18 @@ func (g *planning) plan(names []string) *Plan {
 		commit: g.in.Desired.Commit, backends: g.in.Backends,
 		records: g.base.records.With(g.records), ledger: g.ledger.settled(),
 		summary: g.summary, guard: g.guard, blocked: g.blocked,
+		planned: g.planned(),
 	}
+}
+
+// planned returns the names of all that was planned, sorted.
+func (g *planning) planned() []string {
+	names := make([]string, len(g.subjects))
+	for i, s := range g.subjects {
+		names[i] = s.name
+	}
+	slices.Sort(names)
+	return names
 }
 
 func (g *planning) observeAll(names []string) {

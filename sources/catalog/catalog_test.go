@@ -355,7 +355,9 @@ func TestReady(t *testing.T) {
 }
 
 func TestChangesOfARepo(t *testing.T) {
-	file := func(path, identifier string) catalog.File { return publishes(path, release(identifier, "1.0.0", "a:x")) }
+	file := func(path, identifier string) catalog.File {
+		return publishes(path, release(identifier, "1.0.0", "a:x"))
+	}
 	base := with(t, read("r", 0, file("a.yaml", "org.a"), file("b.yaml", "org.b")), read("s", 0, file("c.yaml", "org.c")))
 	list := func(c *catalog.Catalog) []string {
 		out := []string{}

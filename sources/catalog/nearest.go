@@ -19,7 +19,7 @@ func (c *Catalog) nearest(identifier string) []string {
 		distance   int
 	}
 	var near []candidate
-	limit := max(1, len(identifier)/4)
+	limit := min(1+len(identifier)/8, 3)
 	for known, a := range c.apps.All() {
 		if !a.listed || known == identifier {
 			continue
@@ -43,14 +43,27 @@ func (c *Catalog) nearest(identifier string) []string {
 // lastWord returns what stands after the last dot.
 func lastWord(identifier string) string { return identifier[strings.LastIndexByte(identifier, '.')+1:] }
 
+// distances are those of a text's beginnings from another one's.
+type distances [64]int
+
 // distance counts the bytes that must be inserted, removed or replaced to make b
-// of a (Levenshtein). Over limit it stops counting.
+// of a (Levenshtein). Over limit it stops
+// counting, and so it does for texts that differ throughout.
 func distance(a, b string, limit int) int {
 	if d := len(a) - len(b); d > limit || -d > limit {
 		return limit + 1
 	}
-	row := make([]int, len(b)+1)
-	for j := range row {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	if len(b) >= len(distances{}) {
+		return limit + 1
+	}
+	var row distances
+	for j := range len(b) + 1 {
 		row[j] = j
 	}
 	for i := range len(a) {

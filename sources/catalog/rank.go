@@ -96,7 +96,7 @@ func (a *app) textsOf(r *Release) []text {
 	}
 	for _, f := range r.Flavours {
 		for _, d := range f.Definitions {
-			texts = append(texts, text{fieldDefinition, d.Name}, text{fieldDefinitionDescription, d.Description})
+			texts = append(texts, text{fieldDefinition, d.Name}, text{fieldDefinition, d.Key}, text{fieldDefinitionDescription, d.Description})
 			for _, p := range slices.Concat(d.Args, d.Returns) {
 				texts = append(texts, text{fieldArgument, p.Key})
 			}

@@ -188,7 +188,8 @@ func countAll(notices map[Notice]int, of []Notice, by int) {
 	}
 }
 
-// unread returns the repos that were never read, and notes whether that changed.
+// unread returns the repos that were never read, and notes whether any answer of
+// Ready may have changed: it depends on them, and on the owners that outrank them.
 func (e *edit) unread(next *Catalog) []*repo {
 	if len(e.repos) == 0 {
 		return e.old.unread
@@ -202,6 +203,11 @@ func (e *edit) unread(next *Catalog) []*repo {
 	e.diff.Readiness = !slices.EqualFunc(e.old.unread, unread, func(a, b *repo) bool {
 		return a.Name == b.Name && a.Priority == b.Priority && slices.Equal(a.Apps, b.Apps)
 	})
+	for name, r := range e.repos {
+		if old := e.old.repos.Get(name); old != nil && r != nil && old.Priority != r.Priority && len(unread) > 0 {
+			e.diff.Readiness = true
+		}
+	}
 	return unread
 }
 

@@ -16,12 +16,6 @@ import (
 	"github.com/berthdev/berth/sources/sorted"
 )
 
-// The kinds of documents, as their key kind says.
-const (
-	kindDeployment = "Deployment"
-	kindRepo       = "Repo"
-)
-
 // A State is the desired state at one commit. It is immutable: any number of
 // readers may use it while [State.With] makes the next one.
 type State struct {
@@ -86,7 +80,7 @@ func (s *State) Len() int { return s.deployments.Len() }
 // Dependents returns the names of the declared deployments that depend on a
 // deployment, sorted. The slice is the state's own: it is read only.
 func (s *State) Dependents(deployment string) []string {
-	if n := s.names.Get(key(schema.Ref{Kind: kindDeployment, Name: deployment})); n != nil {
+	if n := s.names.Get(key(schema.Ref{Kind: schema.KindDeployment, Name: deployment})); n != nil {
 		return n.dependents
 	}
 	return nil

@@ -15,7 +15,7 @@ func (s *State) Holds(deployment, sourceFile string) (reason string, hold bool) 
 	if s.deployments.Get(deployment) != nil {
 		return "", false
 	}
-	return s.holds(schema.Ref{Kind: kindDeployment, Name: deployment}, sourceFile)
+	return s.holds(schema.Ref{Kind: schema.KindDeployment, Name: deployment}, sourceFile)
 }
 
 // HoldsRepo tells the same of a repo: it must be followed on as it was.
@@ -23,7 +23,7 @@ func (s *State) HoldsRepo(name, sourceFile string) (reason string, hold bool) {
 	if s.repos.Get(name) != nil {
 		return "", false
 	}
-	return s.holds(schema.Ref{Kind: kindRepo, Name: name}, sourceFile)
+	return s.holds(schema.Ref{Kind: schema.KindRepo, Name: name}, sourceFile)
 }
 
 func (s *State) holds(ref schema.Ref, sourceFile string) (string, bool) {

@@ -27,8 +27,8 @@ type declaration struct {
 
 func key(ref schema.Ref) string { return ref.Kind + "/" + ref.Name }
 
-// declarations yields what a file declares; a nil file declares nothing.
-func (f *file) declarations(yield func(schema.Ref, declaration)) {
+// declarations calls each with what the file declares; a nil file declares nothing.
+func (f *file) declarations(each func(schema.Ref, declaration)) {
 	if f == nil {
 		return
 	}
@@ -37,17 +37,17 @@ func (f *file) declarations(yield func(schema.Ref, declaration)) {
 		return p
 	}
 	for _, d := range f.deployments {
-		yield(schema.Ref{Kind: kindDeployment, Name: d.Name}, declaration{at: at(d.Position), deployment: d})
+		each(schema.Ref{Kind: schema.KindDeployment, Name: d.Name}, declaration{at: at(d.Position), deployment: d})
 	}
 	for _, r := range f.repos {
-		yield(schema.Ref{Kind: kindRepo, Name: r.Name}, declaration{at: at(r.Position), repo: r})
+		each(schema.Ref{Kind: schema.KindRepo, Name: r.Name}, declaration{at: at(r.Position), repo: r})
 	}
 	for _, ref := range f.broken {
 		why := f.bad
 		if why == nil { // a decoder that names a broken document names its error too
 			why = &schema.Problem{File: f.path, Message: "the document cannot be used"}
 		}
-		yield(ref, declaration{at: schema.Position{File: f.path}, broken: why})
+		each(ref, declaration{at: schema.Position{File: f.path}, broken: why})
 	}
 }
 

@@ -310,3 +310,27 @@ func TestUnknownTextHoldsEverything(t *testing.T) {
 		}
 	}
 }
+
+// As a person lives through it: a document breaks, is mended, and goes.
+func TestABrokenDocumentIsHeldUntilItIsMended(t *testing.T) {
+	text := func(path, content string) desired.FileChange {
+		return desired.FileChange{Path: path, Parsed: schema.DecodeDesired(path, []byte(content)), Raw: []byte(content)}
+	}
+	const web, db = "kind: Deployment\nname: web\napp: org.web\n", "kind: Deployment\nname: db\napp: org.db\n"
+	s, _ := desired.New(remote).With("c1", text("all.yaml", web+"---\n"+db))
+	if got := messages(s); len(got) > 0 || s.Len() != 2 {
+		t.Fatalf("%d deployments, problems %q", s.Len(), got)
+	}
+	s, diff := s.With("c2", text("all.yaml", strings.Replace(web, "app: org.web", "app: [", 1)+"---\n"+db))
+	reason, hold := s.Holds("web", "all.yaml")
+	if !hold || !strings.Contains(reason, "all.yaml:") {
+		t.Errorf("web, whose document does not parse, is held: %t, %q", hold, reason)
+	}
+	if !slices.Contains(diff.Deployments, "web") || !diff.Holds || len(s.Problems().Errors()) == 0 {
+		t.Errorf("diff %+v, problems %q", diff, messages(s))
+	}
+	s, diff = s.With("c3", text("all.yaml", db))
+	if _, hold := s.Holds("web", "all.yaml"); hold || !diff.Holds || s.Len() != 1 {
+		t.Errorf("web, which is gone from a good file, is held: %t; diff %+v", hold, diff)
+	}
+}

@@ -71,15 +71,15 @@ func (e *edit) touch(ref schema.Ref) *name {
 }
 
 func (e *edit) touchDeployment(name string) *name {
-	return e.touch(schema.Ref{Kind: kindDeployment, Name: name})
+	return e.touch(schema.Ref{Kind: schema.KindDeployment, Name: name})
 }
 
 func (e *edit) dependsOn(deployment string) []string {
-	return e.look(key(schema.Ref{Kind: kindDeployment, Name: deployment})).dependsOn()
+	return e.look(key(schema.Ref{Kind: schema.KindDeployment, Name: deployment})).dependsOn()
 }
 
 func (e *edit) declared(deployment string) bool {
-	n := e.look(key(schema.Ref{Kind: kindDeployment, Name: deployment}))
+	n := e.look(key(schema.Ref{Kind: schema.KindDeployment, Name: deployment}))
 	return n != nil && len(n.declared) > 0
 }
 
@@ -129,7 +129,7 @@ func (e *edit) elsewhere(n *name) []declaration {
 func (e *edit) recheckDependents() {
 	changes := map[string]map[string]bool{} // by dependency: its dependents that came (true) or went
 	for k, n := range maps.Clone(e.names) {
-		if n.ref.Kind != kindDeployment {
+		if n.ref.Kind != schema.KindDeployment {
 			continue
 		}
 		old := e.old.names.Get(k)
@@ -182,7 +182,7 @@ func (e *edit) recheckCycles() {
 		}
 	}
 	for deployment, cycle := range cycles(slices.Sorted(maps.Keys(roots)), e.dependsOn) {
-		n := e.look(key(schema.Ref{Kind: kindDeployment, Name: deployment}))
+		n := e.look(key(schema.Ref{Kind: schema.KindDeployment, Name: deployment}))
 		if n != nil && !slices.Equal(n.cycle, cycle) {
 			e.touchDeployment(deployment).cycle = cycle
 		}
@@ -208,12 +208,12 @@ func (e *edit) finish(commit string) (*State, Diff) {
 		}
 		same := n.isBroken() == old.isBroken() && (!n.isBroken() || n.problem() == old.problem())
 		switch n.ref.Kind {
-		case kindDeployment:
+		case schema.KindDeployment:
 			deployments[n.ref.Name] = d
 			if !same || !reflect.DeepEqual(d, oldD) {
 				e.diff.Deployments = append(e.diff.Deployments, n.ref.Name)
 			}
-		case kindRepo:
+		case schema.KindRepo:
 			repos[n.ref.Name] = r
 			if !same || !reflect.DeepEqual(r, oldR) {
 				e.diff.Repos = append(e.diff.Repos, n.ref.Name)

@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/berthdev/berth/reconciler/planner"
+)
+
+// planLoop plans whenever something is dirty, until ctx ends.
+func (e *Engine) planLoop(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.wake:
+		}
+		e.checkRewind(ctx)
+		e.mu.Lock()
+		if e.replan || e.plan == nil || len(e.dirty) > 0 {
+			e.planOnce(time.Now())
+		}
+		e.tellOutcome()
+		e.mu.Unlock()
+	}
+}
+
+// planOnce plans what is dirty and queues what follows. The caller holds mu.
+func (e *Engine) planOnce(now time.Time) {
+	state := e.sources.State()
+	if state == nil {
+		return // nothing is known of what shall run: nothing is done
+	}
+	in := e.input(now)
+	all := e.replan || e.plan == nil
+	if all {
+		e.plan = planner.New(in)
+	} else {
+		names := make([]string, 0, len(e.dirty))
+		for name := range e.dirty {
+			names = append(names, name)
+		}
+		e.plan = e.plan.Revise(in, names)
+	}
+	names := e.plan.Planned()
+	e.metrics.planned(time.Since(now), len(names))
+	e.replan = false
+	clear(e.dirty)
+	for name := range e.verify {
+		if _, ok := e.plan.Decision(name); !ok {
+			delete(e.verify, name) // neither declared nor there
+		}
+	}
+	for _, name := range names {
+		e.dispatch(name, now)
+	}
+	if all {
+		e.forgetGone()
+	}
+}
+
+// input gathers what the planner needs. The caller holds mu for as long as it is used.
+func (e *Engine) input(now time.Time) planner.Input {
+	in := planner.Input{
+		Desired: e.sources.State(), Catalog: e.sources.Catalog(),
+		Backends: e.world.backends, Pods: e.world.pods, Now: now,
+		Rewound: e.sources.Rewound(), Confirmed: e.sources.Confirmed(),
+	}
+	if ok, why := e.sources.Current(); !ok {
+		in.Unreadable = why
+	}
+	if in.Rewound == "" {
+		in.Rewound = e.rewind.why
+	}
+	return in
+}
+
+// dispatch notes the decision about one deployment and queues it where
+// something is to do. The caller holds mu.
+func (e *Engine) dispatch(name string, now time.Time) {
+	d, ok := e.plan.Decision(name)
+	if !ok {
+		e.forget(name)
+		return
+	}
+	e.note(d, now)
+	for _, w := range e.workers {
+		w.redirect(name, e.task(w, d))
+	}
+	if d.Workload == nil && e.verify[name] && d.Action != planner.Remove {
+		// Nothing will be applied, so nobody would look at its pods again.
+		delete(e.verify, name)
+		for _, w := range e.workers {
+			w.askList()
+		}
+	}
+}
+
+// taskKind is what a worker has to do about a deployment on its backend.
+type taskKind int
+
+const (
+	nothing taskKind = iota
+	apply
+	remove
+)
+
+type task struct {
+	kind     taskKind
+	decision planner.Decision
+}
+
+// id tells tasks apart: work on another one is out of date.
+func (t task) id() string {
+	switch {
+	case t.kind == remove:
+		return "remove"
+	case t.decision.Workload == nil:
+		return "nothing"
+	default:
+		return t.decision.Workload.InputHash() + "*" + strconv.Itoa(t.decision.Workload.Replicas)
+	}
+}
+
+// task tells what the decision asks of one worker. The caller holds mu.
+func (e *Engine) task(w *worker, d planner.Decision) task {
+	name := w.backend.Name()
+	t := task{decision: d}
+	switch {
+	case slices.Contains(d.Leave, name):
+		moved := d.Action == planner.Replace && !e.readyOn(d)
+		if !moved && (d.Action == planner.Remove || d.Action == planner.Replace || d.Action == planner.Keep) {
+			t.kind = remove
+		}
+	case d.Workload == nil || d.Backend != name:
+	case d.Changes():
+		t.kind = apply
+	case e.verify[d.Deployment] || !e.appliedReady(d):
+		t.kind = apply
+	}
+	return t
+}
+
+// readyOn tells whether the deployment's workload is ready where it shall be.
+func (e *Engine) readyOn(d planner.Decision) bool {
+	pods := e.world.podsOn(d.Backend, d.Deployment)
+	return d.Workload != nil && ready(pods, time.Now()) >= d.Workload.Replicas
+}
+
+// appliedReady tells whether nothing needs to be asked about a deployment that
+// is kept: its pods are ready, as far as was observed.
+func (e *Engine) appliedReady(d planner.Decision) bool {
+	if d.Action == planner.Hold {
+		return true // only news of its pods makes it worth a look
+	}
+	return e.readyOn(d)
+}
+
+// short is how people name a commit.
+func short(commit string) string {
+	if len(commit) > 7 {
+		return commit[:7]
+	}
+	return commit
+}
