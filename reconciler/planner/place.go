@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -55,28 +56,29 @@ func (c *candidate) compare(o *candidate) int {
 	)
 }
 
-// unchanged tells whether the deployment's pods are just what is asked of them.
-// Then they hold already what they need.
-func (g *planning) unchanged(s *subject) bool {
+// same returns what the deployment's pods would be if they stayed just what and
+// where they are; nil when they cannot.
+func (g *planning) same(s *subject) *wanted {
 	d := s.doc
 	if s.refused.action != "" || d.Suspend || s.home < 0 || s.from.Replicas < d.ReplicaCount() ||
 		d.Backend != "" && d.Backend != s.from.Backend || d.Flavour != "" && d.Flavour != s.from.Flavour {
-		return false
+		return nil
 	}
 	at := slices.IndexFunc(s.release.Flavours, func(f schema.Flavour) bool { return f.Name == s.from.Flavour })
 	if at < 0 {
-		return false
+		return nil
 	}
 	f := &s.release.Flavours[at]
 	c := g.newCandidate(f, g.ask(s, f), s.home)
-	hash := g.want(s, &c).specHash()
-	for i := range s.pods {
-		if p := &s.pods[i]; live(p) && (p.SpecHash != hash || p.Backend != s.from.Backend) {
-			return false
-		}
-	}
-	s.settled = true
-	return true
+	return g.want(s, &c)
+}
+
+// unchanged tells whether the deployment's pods are just what is asked of them.
+// Then they hold already what they need.
+func (s *subject) unchanged(want *wanted) bool {
+	return want != nil && !slices.ContainsFunc(s.pods, func(p backends.Pod) bool {
+		return live(&p) && (p.SpecHash != want.specHash() || p.Backend != s.from.Backend)
+	})
 }
 
 // place chooses a flavour and a backend for the deployment, or says why not.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"maps"
 	"reflect"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
@@ -113,11 +115,7 @@ func (g *planning) plan(names []string) *Plan {
 	if g.judge(); g.guard.Reason != before {
 		g.observeAll(g.otherOrphans()) // what is held, or is no longer, follows
 	}
-	var rounds [3][]*subject
-	for _, s := range g.subjects {
-		n := g.round(s)
-		rounds[n] = append(rounds[n], s)
-	}
+	rounds := g.rounds()
 	for _, s := range slices.Concat(rounds[:]...) {
 		g.decide(s)
 	}
@@ -152,20 +150,54 @@ func (g *planning) observeAll(names []string) {
 	}
 }
 
-// round tells when a deployment is planned: first what runs as it is declared,
-// then what else has pods, last what has none.
-func (g *planning) round(s *subject) int {
-	switch {
-	case s.doc == nil:
-		return 0
-	case len(s.seats) == 0:
-		return 2
+// rounds returns the deployments in the order in which they are planned: first
+// what runs as it is declared, then what else has pods, last what has none.
+func (g *planning) rounds() (rounds [3][]*subject) {
+	stay := make([]*wanted, len(g.subjects))
+	for i, s := range g.subjects {
+		if s.doc != nil && len(s.seats) > 0 {
+			g.resolve(s)
+			stay[i] = g.same(s)
+		}
 	}
-	g.resolve(s)
-	if g.unchanged(s) {
-		return 0
+	hashAll(stay)
+	for i, s := range g.subjects {
+		n := 0
+		switch {
+		case s.doc == nil:
+		case len(s.seats) == 0:
+			n = 2
+		default:
+			if s.settled = s.unchanged(stay[i]); !s.settled {
+				n = 1
+			}
+		}
+		rounds[n] = append(rounds[n], s)
 	}
-	return 1
+	return rounds
+}
+
+// hashAll works out the hashes of many workloads on all CPUs, for that is the
+// most of the work where many pods run.
+func hashAll(all []*wanted) {
+	const few = 64
+	size := max(few, len(all)/runtime.GOMAXPROCS(0)+1)
+	var group sync.WaitGroup
+	for part := range slices.Chunk(all, size) {
+		hash := func() {
+			for _, w := range part {
+				if w != nil {
+					w.specHash()
+				}
+			}
+		}
+		if len(all) <= few {
+			hash()
+			continue
+		}
+		group.Go(hash)
+	}
+	group.Wait()
 }
 
 // decide plans one deployment, and books what it takes.
