@@ -41,11 +41,7 @@ func (g *planning) compare(s *subject, c *candidate, d Decision) Decision {
 	if because := neverTwo(s.doc, c.ask, &g.in.Backends[c.backend]); because != "" && s.doc.Rollout.Strategy == schema.Rolling {
 		d.Reason += "; the old pods stop first, for " + because
 	}
-	pods := c.ask.replicas
-	if surge(want, here, changed) {
-		pods++
-	}
-	g.book(s, c, pods)
+	g.book(s, c, c.ask.replicas+g.surge(want, here, changed))
 	return d
 }
 
@@ -190,10 +186,23 @@ func stopped(p *backends.Pod, restart schema.RestartPolicy) string {
 	}
 }
 
-// surge tells whether a change lets a new pod run beside an old one.
-func surge(want *wanted, here []*backends.Pod, ch change) bool {
-	return ch.action == Replace && want.workload.Rollout.Strategy == schema.Rolling &&
-		slices.ContainsFunc(here, func(p *backends.Pod) bool { return p.SpecHash != want.specHash() })
+// surge counts the new pods that a change may let run beside old ones: a rolling
+// replacement takes good ones one by one, the others all at once.
+func (g *planning) surge(want *wanted, here []*backends.Pod, ch change) int {
+	if ch.action != Replace || want.workload.Rollout.Strategy != schema.Rolling {
+		return 0
+	}
+	old, bad := 0, 0
+	for _, p := range here {
+		if p.SpecHash == want.specHash() {
+			continue
+		}
+		old++
+		if ready, _ := p.Ready(g.in.Now); !ready {
+			bad++
+		}
+	}
+	return min(old, max(1, bad))
 }
 
 // prevented says what a change must wait for.
@@ -209,9 +218,12 @@ func (g *planning) prevented(s *subject, c *candidate, want *wanted, here []*bac
 		return wait("its pods may still run there: %s; once it answers: %s", g.why(s.away), ch.reason)
 	case len(s.unread) > 0 && s.runsOtherwise(want):
 		return wait("repos that may own %s were not read yet: %s; until then its pods stay", s.doc.App, bounded(s.unread, ", "))
-	case c.ask.gpus > 0 && surge(want, here, ch) && c.ask.gpus*(c.ask.replicas+1) > g.freeGPUs(c):
-		s.blocked = true
-		return wait("a rolling replacement needs one more of %s's GPUs, and none is free; write rollout: {strategy: recreate} to do without", b.Name)
+	}
+	if n := g.surge(want, here, ch); n > 0 && c.ask.gpus > 0 {
+		if lacks := c.ask.gpus*(c.ask.replicas+n) - g.freeGPUs(c); lacks > 0 {
+			s.blocked = true
+			return wait("a rolling replacement needs %d more GPUs of %s than are free; write rollout: {strategy: recreate} to do without", lacks, b.Name)
+		}
 	}
 	if ch.action == Replace && allThere(want, here) {
 		return verdict{} // it only takes away

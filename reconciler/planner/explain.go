@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -137,7 +138,7 @@ func (t *table) judge(d Decision) ([]Choice, string) {
 		}
 		return t.told, ""
 	}
-	t.told[chosen].Chosen, t.told[chosen].Reason = true, d.Why
+	t.told[chosen].Chosen, t.told[chosen].Reason = true, cmp.Or(d.Why, d.Reason)
 	best := chosen
 	for i := range t.told {
 		if i == chosen || !t.told[i].Fits {

@@ -195,7 +195,7 @@ func (g *planning) score(s *subject, c *candidate) score {
 	b := &g.in.Backends[c.backend]
 	var r score
 	home, flavour := s.from.Backend, s.from.Flavour
-	if home == "" {
+	if home == "" && c.ask.replicas > 0 {
 		home, flavour = s.intent.Backend, s.intent.Flavour
 	}
 	if home != "" && b.Name != home {
