@@ -31,7 +31,6 @@ type instance struct {
 	backends []engine.Backend
 	engine   *engine.Engine
 	server   *server.Server
-	current  bool // whether the desired state was what its repository says
 }
 
 // newInstance joins the parts; nothing runs yet.
@@ -61,13 +60,9 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 	return i, err
 }
 
-// changed hands what is new in the sources on to the engine. The hub calls it
-// for one change after the other.
+// changed hands what is new in the sources on to the engine.
 func (i *instance) changed(c follow.Change) {
-	current, _ := feed{i.hub}.Current()
-	everything := c.Holds || c.Readiness || c.Rewound || current != i.current
-	i.current = current
-	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: everything})
+	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 
 // run works until ctx ends or a part fails.
@@ -114,27 +109,17 @@ func localDir(url string) (dir string, local bool) {
 // feed shows the hub to the engine.
 type feed struct{ *follow.Hub }
 
-// Current tells whether the desired state is what its repository says now.
-func (f feed) Current() (ok bool, why string) {
-	s := f.Sources()[0]
-	if s.Stored {
-		return false, "its repository did not answer since the start: " + s.Problem
+// Desired returns the desired state with what is known of its commit.
+func (f feed) Desired() engine.Desired {
+	view := f.View()
+	if view == nil {
+		return engine.Desired{}
 	}
-	return true, ""
-}
-
-// Rewound is why the desired state is taken for one that went back.
-func (f feed) Rewound() string {
-	if v := f.View(); v != nil {
-		return v.Rewound
+	d := engine.Desired{State: view.State, Rewound: view.Rewound, Confirmed: follow.Confirmed(view.Head.Message)}
+	if s := f.Sources()[0]; s.Stored {
+		d.Stale = "its repository did not answer since the start: " + s.Problem
 	}
-	return ""
-}
-
-// Confirmed tells whether the commit in force confirms the removals that it brings.
-func (f feed) Confirmed() bool {
-	v := f.View()
-	return v != nil && follow.Confirmed(v.Head.Message)
+	return d
 }
 
 // openBackends opens every configured backend. A backend that does not answer is
