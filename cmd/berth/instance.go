@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -91,14 +92,38 @@ func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics pr
 	if notify == nil {
 		notify = func(follow.Change) {}
 	}
+	at := localPath{base: cfg.Desired.URL}
 	return follow.New(follow.Options{
-		Desired: cfg.Desired, Open: open, Same: git.SameRepo, Redact: git.Redact, LocalDir: localDir,
-		Watch: true, Logger: log, Metrics: metrics, Notify: notify,
+		Desired: cfg.Desired,
+		Open: func(spec follow.Spec) (sources.Source, error) {
+			spec.URL = at.resolve(spec.URL)
+			return open(spec)
+		},
+		Same:     func(a, b string) bool { return git.SameRepo(at.resolve(a), at.resolve(b)) },
+		LocalDir: at.dir,
+		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify,
 	})
 }
 
-// localDir returns the folder of a repository on this machine.
-func localDir(url string) (dir string, local bool) {
+// localPath finds repositories on this machine. A Repo document of a desired
+// state that is local itself may name one relative to it, as ../apps.
+type localPath struct{ base string }
+
+func (p localPath) resolve(url string) string {
+	if !strings.HasPrefix(url, "./") && !strings.HasPrefix(url, "../") {
+		return url
+	}
+	if base, local := p.dir(p.base); local {
+		return filepath.Join(base, url)
+	}
+	return url
+}
+
+// dir returns the folder of a repository on this machine.
+func (p localPath) dir(url string) (dir string, local bool) {
+	if url != p.base {
+		url = p.resolve(url)
+	}
 	loc, err := git.ParseURL(url)
 	if err != nil || !loc.IsLocal() {
 		return "", false
