@@ -154,12 +154,13 @@ type PodState string
 
 // The states of pods.
 const (
-	PodCreated PodState = "created" // made, not started
-	PodRunning PodState = "running"
-	PodExited  PodState = "exited" // ended or stopped
-	PodPaused  PodState = "paused"
-	PodFailed  PodState = "failed" // given up by a rollout, kept as evidence and memory
-	PodGoing   PodState = "going"  // being removed
+	PodCreated    PodState = "created" // made, not started
+	PodRunning    PodState = "running"
+	PodRestarting PodState = "restarting" // ended; the engine starts it again by itself
+	PodExited     PodState = "exited"     // ended or stopped; the engine leaves it so
+	PodPaused     PodState = "paused"
+	PodFailed     PodState = "failed" // given up by a rollout, kept as evidence and memory
+	PodGoing      PodState = "going"  // being removed
 )
 
 // Health is what the engine's health check says.
@@ -190,15 +191,16 @@ type Pod struct {
 	SpecHash   string // of its PodSpec, as Hash gives it
 	InputHash  string // of its PodSpec and rollout: what a failed rollout remembers
 	MinReady   time.Duration
-	Image      string // as written
-	Digest     string // what the image resolved to; empty when the engine does not tell
+	Restart    schema.RestartPolicy // when the engine starts it again; empty: unless-stopped
+	Image      string               // as written
+	Digest     string               // what the image resolved to; empty when the engine does not tell
 	CPU        schema.CPU
 	Memory     schema.Bytes
 	GPUs       []string // IDs of the GPUs that it holds
 	State      PodState
 	Health     Health
 	ExitCode   int
-	Restarts   int
+	Restarts   int    // by the engine itself, since it was last started from outside
 	Reason     string // why it is not running or not well, in words
 	Endpoints  []Endpoint
 	CreatedAt  time.Time

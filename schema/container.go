@@ -6,7 +6,7 @@ package schema
 type Container struct {
 	Command         []string          `json:"command,omitempty" doc:"Replaces the image's entrypoint."`
 	Args            []string          `json:"args,omitempty" doc:"Replaces the image's command."`
-	Env             map[string]string `json:"env,omitempty" doc:"Environment variables."`
+	Env             map[string]string `json:"env,omitempty" accept:"pairs" doc:"Environment variables, as a mapping or as a list of NAME=value." example:"LOG_LEVEL=info"`
 	Ports           []Port            `json:"ports,omitempty" doc:"Ports to publish: CONTAINER, HOST:CONTAINER or IP:HOST:CONTAINER, with /udp where it is not tcp." example:"8080:80"`
 	Volumes         []Volume          `json:"volumes,omitempty" doc:"Volumes to mount: NAME:PATH[:ro], /HOST/PATH:PATH[:ro], or a mapping."`
 	Workdir         string            `json:"workdir,omitempty" doc:"The working directory."`
@@ -17,7 +17,7 @@ type Container struct {
 	Pull            PullPolicy        `json:"pull,omitempty" doc:"When the image is pulled." default:"missing"`
 	Capabilities    *Capabilities     `json:"capabilities,omitempty" doc:"Linux capabilities to add to and drop from the default set."`
 	Privileged      bool              `json:"privileged,omitempty" doc:"Run without isolation; only where the server's configuration allows it."`
-	Network         string            `json:"network,omitempty" doc:"host, none, or empty for the instance's own network; host only where the server's configuration allows it."`
+	Network         string            `json:"network,omitempty" enum:"host,none" doc:"host, none, or not set for the instance's own network; host only where the server's configuration allows it."`
 }
 
 // Resources are what one pod gets of its backend.
@@ -29,7 +29,7 @@ type Resources struct {
 
 // Healthcheck is a command that tells whether the app is well, as Docker's HEALTHCHECK.
 type Healthcheck struct {
-	Command     []string  `json:"command,omitempty" doc:"The command and its arguments; run by the engine inside the container. Exit code 0 means healthy."`
+	Command     []string  `json:"command,omitempty" accept:"shell" doc:"The command and its arguments; run by the engine inside the container. Exit code 0 means healthy. Text alone is run by /bin/sh -c."`
 	Interval    *Duration `json:"interval,omitempty" doc:"Time between two checks." default:"30s"`
 	Timeout     *Duration `json:"timeout,omitempty" doc:"Time that one check may take." default:"30s"`
 	Retries     *int      `json:"retries,omitempty" doc:"Failures in a row that make the app unhealthy." default:"3"`

@@ -77,25 +77,25 @@ type Flavour struct {
 
 // A Requirement is a service that an app talks to.
 type Requirement struct {
-	Key         string `json:"key"`
-	Service     string `json:"service,omitempty"`
-	Optional    bool   `json:"optional,omitempty"`
-	Description string `json:"description,omitempty"`
+	Key         string `json:"key" required:"true" doc:"What the app calls it; unique in the manifest." example:"db"`
+	Service     string `json:"service,omitempty" doc:"The service, as backends offer it." example:"live.arkitekt.mikro"`
+	Optional    bool   `json:"optional,omitempty" doc:"The app also runs without it."`
+	Description string `json:"description,omitempty" doc:"What the app needs it for."`
 }
 
 // A Definition describes a function that an app offers.
 type Definition struct {
-	Name        string      `json:"name"`
-	Key         string      `json:"key,omitempty"`
-	Description string      `json:"description,omitempty"`
-	Kind        string      `json:"kind,omitempty"` // FUNCTION or GENERATOR
-	Args        []Parameter `json:"args,omitempty"`
-	Returns     []Parameter `json:"returns,omitempty"`
+	Name        string      `json:"name" required:"true" doc:"The function's name for people." example:"Segment nuclei"`
+	Key         string      `json:"key,omitempty" doc:"The function's name for programs." example:"segment_nuclei"`
+	Description string      `json:"description,omitempty" doc:"What it does."`
+	Kind        string      `json:"kind,omitempty" doc:"FUNCTION gives one result, GENERATOR several." example:"FUNCTION"`
+	Args        []Parameter `json:"args,omitempty" doc:"What it takes."`
+	Returns     []Parameter `json:"returns,omitempty" doc:"What it gives."`
 }
 
 // A Parameter is an argument or a return value of a [Definition].
 type Parameter struct {
-	Key      string `json:"key"`
-	Kind     string `json:"kind,omitempty"`
-	Nullable bool   `json:"nullable,omitempty"`
+	Key      string `json:"key" required:"true" doc:"The parameter's name." example:"image"`
+	Kind     string `json:"kind,omitempty" doc:"Its type." example:"STRUCTURE"`
+	Nullable bool   `json:"nullable,omitempty" doc:"It may be left out."`
 }

@@ -9,6 +9,7 @@
 //   - webhook: handlers that turn a forge's request into a hint for follow
 //   - desired: the desired state, an immutable value
 //   - catalog: the apps, releases and flavours, an immutable value
+//   - sorted: the immutable map that both are built of
 package sources
 
 import (

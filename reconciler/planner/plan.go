@@ -2,17 +2,28 @@
 // what must change and why. It is pure: the same [Input] gives the same [Plan],
 // in whatever order its parts stand. It asks nothing and changes nothing.
 //
-// For each deployment it resolves the release, places it (flavour and backend),
-// and compares the workload that follows with the deployment's pods.
+// For each deployment it resolves the release (resolve.go), places it on a
+// flavour and a backend (place.go, rules.go, selectors.go), makes the workload
+// that follows (workload.go), and compares that with the deployment's pods
+// (diff.go). What nothing declares any more is removed, or held (guard.go).
+//
+// Deployments are planned in three rounds, each in the order of names: those
+// whose pods run as they are declared, then the others that have pods, then
+// those without. So what runs keeps what it holds of a backend (ledger.go), and
+// a newcomer gets what is left.
 package planner
 
 import (
+	"fmt"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
+	"github.com/berthdev/berth/sources/sorted"
 )
 
 // Input is all that a plan depends on.
@@ -71,7 +82,9 @@ type Decision struct {
 
 	From Placement // what runs now; zero when nothing does
 
-	// Workload is what the backend is asked to run; nil unless Create, Replace or Keep.
+	// Workload is what the backend is asked to run; nil unless Create, Replace,
+	// Keep, or Hold for a rollout that failed before: then the backend keeps the
+	// old pods well, and knows from the failed pod that it must not try again.
 	Workload *backends.Workload
 	// Leave names other backends that hold pods of it, which are removed once the
 	// workload is ready on Backend (Replace), or at once (Remove).
@@ -90,4 +103,76 @@ type Placement struct {
 // Changes tells whether the decision changes anything on a backend.
 func (d Decision) Changes() bool {
 	return d.Action == Create || d.Action == Replace || d.Action == Remove
+}
+
+// A Plan says what is to be done about every deployment. It is immutable.
+type Plan struct {
+	commit   string
+	backends []Backend // in the order of names
+	records  sorted.Map[record]
+	ledger   ledger
+	summary  Summary
+	guard    Guard
+	blocked  []string // deployments that wait for room, a GPU or a port
+	planned  []string // deployments that were planned now, sorted
+}
+
+// A record is what a plan keeps of one deployment.
+type record struct {
+	decision Decision
+	claims   []claim
+	running  bool // it has pods that are not being removed
+	orphan   bool // it is running, and would be removed if nothing held it
+}
+
+// Decision returns what the plan says of one deployment; false when it is
+// neither declared nor there.
+func (p *Plan) Decision(name string) (Decision, bool) {
+	if r := p.records.Get(name); r != nil {
+		return r.decision, true
+	}
+	return Decision{}, false
+}
+
+// Decisions returns what the plan says of every deployment, in the order of names.
+func (p *Plan) Decisions() []Decision {
+	out := make([]Decision, 0, p.records.Len())
+	for r := range p.records.Values() {
+		out = append(out, r.decision)
+	}
+	return out
+}
+
+// Planned returns the names of the deployments that were planned now, sorted:
+// all of them, or what a revision named and what had to follow. A name of which
+// there is no decision is neither declared nor there any more.
+func (p *Plan) Planned() []string { return p.planned }
+
+// Commit returns the commit of the desired state that was planned last.
+func (p *Plan) Commit() string { return p.commit }
+
+// Guard tells whether removals are held back.
+func (p *Plan) Guard() Guard { return p.guard }
+
+// Summary counts the decisions by action.
+func (p *Plan) Summary() Summary { return maps.Clone(p.summary) }
+
+// A Summary counts decisions by action; actions without any are left out.
+type Summary map[Action]int
+
+// Changes counts the decisions that change something on a backend.
+func (s Summary) Changes() int { return s[Create] + s[Replace] + s[Remove] }
+
+// String renders the summary as "1 to create, 2 to replace, 30 to keep".
+func (s Summary) String() string {
+	var parts []string
+	for _, a := range []Action{Create, Replace, Remove, Keep, Hold, Wait} {
+		if s[a] > 0 {
+			parts = append(parts, fmt.Sprintf("%d to %s", s[a], a))
+		}
+	}
+	if len(parts) == 0 {
+		return "nothing is declared, nothing runs"
+	}
+	return strings.Join(parts, ", ")
 }

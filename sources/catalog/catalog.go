@@ -26,7 +26,8 @@ type App struct {
 	Description string
 	Author      string
 	Logo        string
-	Releases    []*Release // newest first: by SemVer, then the others by name
+	Releases    []*Release // those that count, newest first: by SemVer, then the others by time and name
+	Shadowed    []*Release // those of other repos than the owner, in the same order; they never run
 }
 
 // A Release is one version of an app, as its owning repo publishes it.

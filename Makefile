@@ -1,0 +1,49 @@
+# make demo    the main job, on this machine's Docker
+# make test    all tests
+# The rest is listed by "make help".
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+FUZZTIME ?= 3s
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test check lint fuzz bench image engine engine-down tools FORCE
+
+help: ## List the targets.
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+build: bin/berth ## Build bin/berth, a static executable.
+
+bin/berth: FORCE
+	@CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/berth
+
+engine: ## Make sure that a Docker Engine answers.
+	@test/setup.sh engine
+
+engine-down: ## Stop the Docker Engine that "make engine" started.
+	@test/setup.sh engine-down
+
+tools: ## Install what the tests need.
+	@test/setup.sh tools
+
+demo: engine build ## Run the main job: push a manifest, see the pod follow.
+	@bin/berth demo --once
+
+check: ## Quick feedback: formatting, vet and the unit tests.
+	@test/run.sh format vet unit
+
+test: engine tools build ## Run every test.
+	@test/run.sh format vet lint race fuzz demo
+
+lint: tools ## Run golangci-lint.
+	@test/run.sh lint
+
+fuzz: ## Run every fuzz test for FUZZTIME.
+	@FUZZTIME=$(FUZZTIME) test/run.sh fuzz
+
+bench: engine build ## Measure; the figures of docs/benchmarks.md come from here.
+	@test/run.sh bench
+
+image: engine build ## Build the container image, without a network.
+	@docker build --quiet --tag berth:$(VERSION) --tag berth:latest .

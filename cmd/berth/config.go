@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berthdev/berth/schema"
+)
+
+// configFlags are the flags that every command with a configuration has: --config,
+// and one for each setting that is a plain value.
+type configFlags struct {
+	file   string
+	values map[string]*string // by the setting's key
+	flags  map[string]string  // the flag's name, by the setting's key
+}
+
+func addConfigFlags(cmd *cobra.Command) *configFlags {
+	f := &configFlags{values: map[string]*string{}, flags: map[string]string{}}
+	cmd.Flags().StringVarP(&f.file, "config", "c", os.Getenv("BERTH_CONFIG"), "the configuration file")
+	for _, s := range schema.Settings() {
+		usage := strings.TrimSuffix(s.Doc, ".")
+		if s.Default != "" && !strings.Contains(s.Doc, "Default") {
+			usage += " (default " + s.Default + ")"
+		}
+		f.values[s.Key] = cmd.Flags().String(s.Flag, "", usage)
+		f.flags[s.Key] = s.Flag
+	}
+	return f
+}
+
+// load reads the whole configuration of a command that needs a desired state.
+func (f *configFlags) load(cmd *cobra.Command, args []string) (*schema.Config, error) {
+	cfg, err := f.read(cmd, args)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Desired.URL == "" {
+		return nil, usageError{errors.New("a desired-state repository is missing: name its URL or path, as in 'berth " + cmd.Name() + " https://git.example.org/lab/desired.git'")}
+	}
+	return cfg, complete(cfg)
+}
+
+// read reads the configuration: the file, over it the environment, over it the
+// flags, over it the desired-state URL that stands as an argument.
+func (f *configFlags) read(cmd *cobra.Command, args []string) (*schema.Config, error) {
+	cfg := &schema.Config{}
+	if f.file != "" {
+		data, err := readBounded(f.file)
+		if err != nil {
+			return nil, err
+		}
+		read, problems := schema.DecodeConfig(f.file, data)
+		if problems := problems.Errors(); len(problems) > 0 {
+			return nil, problems
+		}
+		cfg = read
+	}
+	for _, s := range schema.Settings() {
+		if value, ok := os.LookupEnv(s.Env); ok {
+			if err := cfg.Set(s.Key, value); err != nil {
+				return nil, usageError{fmt.Errorf("%s: %w", s.Env, err)}
+			}
+		}
+	}
+	for _, s := range schema.Settings() {
+		if cmd.Flags().Changed(f.flags[s.Key]) {
+			if err := cfg.Set(s.Key, *f.values[s.Key]); err != nil {
+				return nil, usageError{fmt.Errorf("--%s: %w", s.Flag, err)}
+			}
+		}
+	}
+	if len(args) > 0 {
+		if err := cfg.Set("desired.url", args[0]); err != nil {
+			return nil, usageError{err}
+		}
+	}
+	return cfg, nil
+}
+
+// complete fills in the defaults and checks the whole.
+func complete(cfg *schema.Config) error {
+	cfg.Default(defaultDataDir())
+	if problems := cfg.Validate().Errors(); len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// defaultDataDir is the system's folder for root, and the user's own otherwise.
+func defaultDataDir() string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/berth"
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "berth")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "berth")
+	}
+	return filepath.Join(os.TempDir(), "berth")
+}
+
+// secret reads a secret from where the configuration says it is; empty when it
+// names neither. The value is read at each use, so that it may be rotated.
+func secret(env, file string) (string, error) {
+	switch {
+	case file != "":
+		data, err := readBounded(expandHome(file))
+		if err != nil {
+			return "", err
+		}
+		return string(bytes.TrimSpace(data)), nil
+	case env != "":
+		value, ok := os.LookupEnv(env)
+		if !ok {
+			return "", &schema.Error{Op: "read secret", Resource: "$" + env, Kind: schema.Terminal,
+				Err: errors.New("the environment variable is not set")}
+		}
+		return value, nil
+	default:
+		return "", nil
+	}
+}
+
+// expandHome replaces ~/ by the user's home folder.
+func expandHome(path string) string {
+	if rest, ok := strings.CutPrefix(path, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return path
+}

@@ -1,0 +1,351 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+)
+
+// stepTime is how long one step of the demo may take on a slow machine.
+const stepTime = 90 * time.Second
+
+type demoOptions struct {
+	once    bool
+	keep    bool
+	verbose bool
+	listen  string
+}
+
+func newDemo(c console) *cobra.Command {
+	var o demoOptions
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See the main job happen on this machine's Docker",
+		Long: `Run the whole of Berth on this machine: two git repositories in a temporary
+folder, an app whose image is this executable, a server, and a story: a release
+runs, a new release is pushed and rolls out, a container is removed by hand and
+comes back, a deployment is removed from git and goes.
+
+Nothing is fetched from anywhere, and everything that was made is removed at the
+end. The demo waits for Enter before each step; --once does not.`,
+		Example: "  berth demo\n  berth demo --once\n  berth demo --keep",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), c, o) },
+	}
+	cmd.Flags().BoolVar(&o.once, "once", false, "run the story without waiting for a key")
+	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave the app and the server running after the story, until Ctrl-C")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print the server's log between the steps")
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "where the demo's server listens")
+	return cmd
+}
+
+// demo is the state of the story as it unfolds.
+type demo struct {
+	demoOptions
+	console  console
+	docker   *demoEngine
+	name     string // of the instance
+	dir      string
+	image    string
+	apps     *demoRepo
+	desired  *demoRepo
+	instance *instance
+	url      string // where the app answers
+	began    time.Time
+	keys     *bufio.Reader
+}
+
+// demoStep is one step of the story: do makes it happen, and returns what was seen.
+type demoStep struct {
+	title string
+	do    func(ctx context.Context) (seen string, err error)
+}
+
+func runDemo(ctx context.Context, c console, o demoOptions) (err error) {
+	var id [3]byte
+	_, _ = rand.Read(id[:])
+	d := &demo{demoOptions: o, console: c, name: "demo-" + hex.EncodeToString(id[:]), began: time.Now(), keys: bufio.NewReader(c.in)}
+	d.image = "berth.invalid/" + d.name
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
+		defer cancel()
+		err = errors.Join(err, d.clean(clean))
+		if err == nil {
+			fmt.Fprintf(c.out, "done in %.1f s; everything that the demo made is removed\n", time.Since(d.began).Seconds())
+		}
+	}()
+	if err := d.prepare(ctx); err != nil {
+		return err
+	}
+	serving, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- d.instance.run(serving) }()
+	defer func() { stop(); err = errors.Join(err, <-ended) }()
+	for _, s := range d.story() {
+		if err := d.step(ctx, s); err != nil {
+			return err
+		}
+	}
+	if o.keep {
+		return d.stay(ctx)
+	}
+	return nil
+}
+
+// prepare makes the repositories, the image and the server.
+func (d *demo) prepare(ctx context.Context) (err error) {
+	if err := d.step(ctx, demoStep{"find the Docker Engine", func(ctx context.Context) (seen string, err error) {
+		d.docker, seen, err = newDemoEngine(ctx)
+		return seen, err
+	}}); err != nil {
+		return err
+	}
+	if err := d.step(ctx, demoStep{"make two git repositories: apps and desired state", d.makeRepos}); err != nil {
+		return err
+	}
+	if err := d.step(ctx, demoStep{"make the app's image from this executable", func(ctx context.Context) (string, error) {
+		return d.image + ":0.1.0 and :0.1.1", d.docker.loadSelf(ctx, d.image+":0.1.0", d.image+":0.1.1")
+	}}); err != nil {
+		return err
+	}
+	cfg := &schema.Config{Instance: d.name, Listen: d.listen, DataDir: filepath.Join(d.dir, "data")}
+	cfg.Desired.URL = d.desired.dir
+	if err := complete(cfg); err != nil {
+		return err
+	}
+	log := io.Discard
+	if d.verbose {
+		log = d.console.err
+	}
+	d.instance, err = newInstance(ctx, cfg, newLogger(log, cfg.Log), false)
+	return err
+}
+
+func (d *demo) makeRepos(context.Context) (string, error) {
+	var err error
+	if d.dir, err = os.MkdirTemp("", "berth-demo-"); err != nil {
+		return "", err
+	}
+	if d.apps, err = newDemoRepo(filepath.Join(d.dir, "apps")); err != nil {
+		return "", err
+	}
+	if _, err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.0")}); err != nil {
+		return "", err
+	}
+	if d.desired, err = newDemoRepo(filepath.Join(d.dir, "desired")); err != nil {
+		return "", err
+	}
+	_, err = d.desired.push("Follow the apps", map[string]string{"repos.yaml": demoRepoDocument(d.apps.dir)})
+	return d.dir, err
+}
+
+// story is what the demo shows.
+func (d *demo) story() []demoStep {
+	return []demoStep{
+		{"serve: the catalog fills from the app repository", d.awaitCatalog},
+		{"push a deployment: hello-john gets release ^0.1", func(ctx context.Context) (string, error) {
+			if _, err := d.desired.push("Run hello for John", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
+				return "", err
+			}
+			return d.awaitAnswer(ctx, "0.1.0")
+		}},
+		{"push a manifest: release 0.1.1 rolls out", func(ctx context.Context) (string, error) {
+			if _, err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.1")}); err != nil {
+				return "", err
+			}
+			return d.awaitAnswer(ctx, "0.1.1")
+		}},
+		{"remove the container by hand: it comes back", d.removeByHand},
+		{"remove the deployment from git: its container goes", d.removeFromGit},
+	}
+}
+
+// step runs one step and prints it with the time that it took.
+func (d *demo) step(ctx context.Context, s demoStep) error {
+	if !d.once && d.instance != nil {
+		fmt.Fprintf(d.console.out, "next: %s  [Enter] ", s.title)
+		if err := d.key(ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, stepTime, fmt.Errorf("it did not happen within %s", stepTime))
+	defer cancel()
+	began := time.Now()
+	seen, err := s.do(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.title, err)
+	}
+	fmt.Fprintf(d.console.out, "%7.2f s  %s\n           %s\n", time.Since(began).Seconds(), s.title, seen)
+	return nil
+}
+
+// key waits for a line from the person, or for the end of ctx.
+func (d *demo) key(ctx context.Context) error {
+	pressed := make(chan error, 1)
+	go func() { // ends with the process at the latest: a read cannot be taken back
+		_, err := d.keys.ReadString('\n')
+		pressed <- err
+	}()
+	select {
+	case err := <-pressed:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// await asks until seen has an answer, or ctx ends; the error then says what was last seen.
+func (d *demo) await(ctx context.Context, see func() (seen string, ok bool)) (string, error) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		seen, ok := see()
+		if ok {
+			return seen, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("%w; last seen: %s", context.Cause(ctx), seen)
+		case <-tick.C:
+		}
+	}
+}
+
+func (d *demo) awaitCatalog(ctx context.Context) (string, error) {
+	return d.await(ctx, func() (string, bool) {
+		catalog := d.instance.hub.Catalog()
+		app, ok := catalog.App("dev.berth.hello")
+		if !ok || len(app.Releases) == 0 {
+			return "no release in the catalog", false
+		}
+		r := app.Releases[0]
+		return fmt.Sprintf("%s %s with flavours %s, %s", app.Name, r.Version, r.Flavours[0].Name, r.Flavours[1].Name), true
+	})
+}
+
+// awaitAnswer waits until the deployment is ready with the release, alone, and
+// the app answers with it over HTTP.
+func (d *demo) awaitAnswer(ctx context.Context, release string) (string, error) {
+	return d.await(ctx, func() (string, bool) {
+		s, ok := d.status()
+		if !ok || s.State != engine.StateReady || s.Release != release || len(s.Pods) != 1 || len(s.Pods[0].Endpoints) == 0 {
+			return fmt.Sprintf("%s %s", s.State, s.Reason), false
+		}
+		at := s.Pods[0].Endpoints[0]
+		d.url = fmt.Sprintf("http://%s:%d", at.Host, at.Port)
+		body, err := fetchText(ctx, d.url)
+		if err != nil {
+			return err.Error(), false
+		}
+		return fmt.Sprintf("%s answers %q", d.url, body), strings.Contains(body, "release "+release+",")
+	})
+}
+
+func (d *demo) status() (engine.Status, bool) {
+	for _, s := range d.instance.engine.Statuses() {
+		if s.Deployment == "hello-john" {
+			return s, true
+		}
+	}
+	return engine.Status{State: "not there yet"}, false
+}
+
+func (d *demo) removeByHand(ctx context.Context) (string, error) {
+	before, err := d.docker.containers(ctx, d.name)
+	if err != nil {
+		return "", err
+	}
+	if len(before) != 1 {
+		return "", fmt.Errorf("expected one container, found %d", len(before))
+	}
+	for id := range before {
+		if err := d.docker.removeContainer(ctx, id); err != nil {
+			return "", err
+		}
+	}
+	return d.await(ctx, func() (string, bool) {
+		after, err := d.docker.containers(ctx, d.name)
+		if err != nil {
+			return err.Error(), false
+		}
+		for id := range after {
+			if _, old := before[id]; old {
+				return "the old container is still there", false
+			}
+		}
+		if len(after) != 1 {
+			return fmt.Sprintf("%d containers", len(after)), false
+		}
+		answer, err := d.awaitAnswer(ctx, "0.1.1")
+		return answer, err == nil
+	})
+}
+
+func (d *demo) removeFromGit(ctx context.Context) (string, error) {
+	if _, err := d.desired.push("Stop hello for John", map[string]string{demoDeploymentFile: ""}); err != nil {
+		return "", err
+	}
+	return d.await(ctx, func() (string, bool) {
+		left, err := d.docker.containers(ctx, d.name)
+		if err != nil {
+			return err.Error(), false
+		}
+		if len(left) > 0 {
+			return fmt.Sprintf("%d containers are left", len(left)), false
+		}
+		_, err = fetchText(ctx, d.url)
+		return "no container is left, and nothing answers at " + d.url, err != nil
+	})
+}
+
+// stay runs the app again and serves until ctx ends.
+func (d *demo) stay(ctx context.Context) error {
+	if _, err := d.desired.push("Run hello for John again", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
+		return err
+	}
+	answer, err := d.awaitAnswer(ctx, "0.1.1")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.console.out, `still running: %s
+  server         http://%s (healthz, readyz, metrics)
+  apps           %s
+  desired state  %s
+Commit to one of the repositories and watch, for example with "docker ps".
+Ctrl-C ends it and removes everything.
+`, answer, d.instance.server.Addr(), d.apps.dir, d.desired.dir)
+	<-ctx.Done()
+	return nil
+}
+
+// clean removes whatever the demo made, however far it came.
+func (d *demo) clean(ctx context.Context) error {
+	var failed error
+	if d.instance != nil {
+		for _, b := range d.instance.backends {
+			failed = errors.Join(failed, b.Uninstall(ctx, true, nil))
+		}
+		d.instance.close()
+	}
+	if d.docker != nil {
+		failed = errors.Join(failed, d.docker.removeImages(ctx, d.image+":0.1.0", d.image+":0.1.1"))
+		d.docker.client.Close()
+	}
+	if d.dir != "" {
+		failed = errors.Join(failed, os.RemoveAll(d.dir))
+	}
+	return failed
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const demoPort = "8080"
+
+// newDemoApp is the app that "berth demo" runs: the executable itself, in an
+// image that holds nothing else.
+func newDemoApp(c console) *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:    "demo-app",
+		Short:  "The app that the demo runs in its containers",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if check {
+				return checkDemoApp(cmd.Context())
+			}
+			return serveDemoApp(cmd.Context(), c)
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "ask the app on this machine whether it is well")
+	return cmd
+}
+
+func serveDemoApp(ctx context.Context, c console) error {
+	greeting := fmt.Sprintf("%s: release %s, flavour %s, for %s\n", os.Getenv("BERTH_DEPLOYMENT"),
+		os.Getenv("BERTH_RELEASE"), os.Getenv("BERTH_FLAVOUR"), os.Getenv("BERTH_USER"))
+	server := &http.Server{
+		Addr:              ":" + demoPort,
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, greeting) }),
+		ReadHeaderTimeout: 5 * time.Second,
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	fmt.Fprint(c.out, greeting)
+	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func checkDemoApp(ctx context.Context) error {
+	body, err := fetchText(ctx, "http://127.0.0.1:"+demoPort)
+	if err == nil && body == "" {
+		err = errors.New("the app answers nothing")
+	}
+	return err
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/backends/docker"
+	"github.com/berthdev/berth/internal/server"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/follow"
+	"github.com/berthdev/berth/sources/git"
+	"github.com/berthdev/berth/sources/webhook"
+)
+
+// instance is one running Berth: its sources, backends, engine and server.
+type instance struct {
+	cfg      *schema.Config
+	mirrors  *git.Dir
+	hub      *follow.Hub
+	backends []engine.Backend
+	engine   *engine.Engine
+	server   *server.Server
+}
+
+// newInstance joins the parts; nothing runs yet.
+func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) (_ *instance, err error) {
+	i := &instance{cfg: cfg}
+	defer func() {
+		if err != nil {
+			i.close()
+		}
+	}()
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if i.mirrors, err = git.OpenDir(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	i.hub = newHub(cfg, opener(i.mirrors, cfg, log), log, metrics, i.changed)
+	if i.backends, err = openBackends(ctx, cfg, log, dryRun); err != nil {
+		return nil, err
+	}
+	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, Metrics: engine.NewMetrics(metrics)})
+	i.server, err = server.New(server.Options{
+		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log,
+		Webhooks: webhook.New(webhook.Options{
+			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
+		}),
+	})
+	return i, err
+}
+
+// changed hands what is new in the sources on to the engine.
+func (i *instance) changed(c follow.Change) {
+	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
+}
+
+// run works until ctx ends or a part fails.
+func (i *instance) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return i.hub.Run(ctx) })
+	group.Go(func() error { return i.engine.Run(ctx) })
+	group.Go(func() error { return i.server.Run(ctx) })
+	err := group.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// close releases what newInstance opened.
+func (i *instance) close() {
+	closeBackends(i.backends)
+	if i.mirrors != nil {
+		i.mirrors.Close()
+	}
+}
+
+// newHub follows the configured desired state. metrics and notify may be nil.
+func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics prometheus.Registerer, notify func(follow.Change)) *follow.Hub {
+	if notify == nil {
+		notify = func(follow.Change) {}
+	}
+	return follow.New(follow.Options{
+		Desired: cfg.Desired, Open: open, Same: git.SameRepo, Redact: git.Redact, LocalDir: localDir,
+		Watch: true, Logger: log, Metrics: metrics, Notify: notify,
+	})
+}
+
+// localDir returns the folder of a repository on this machine.
+func localDir(url string) (dir string, local bool) {
+	loc, err := git.ParseURL(url)
+	if err != nil || !loc.IsLocal() {
+		return "", false
+	}
+	return loc.Path, true
+}
+
+// feed shows the hub to the engine.
+type feed struct{ *follow.Hub }
+
+// Desired returns the desired state with what is known of its commit.
+func (f feed) Desired() engine.Desired {
+	view := f.View()
+	if view == nil {
+		return engine.Desired{}
+	}
+	d := engine.Desired{State: view.State, Rewound: view.Rewound, Confirmed: follow.Confirmed(view.Head.Message)}
+	if s := f.Sources()[0]; s.Stored {
+		d.Stale = "its repository did not answer since the start: " + s.Problem
+	}
+	return d
+}
+
+// openBackends opens every configured backend. A backend that does not answer is
+// no error: it is tried again for as long as the instance runs.
+func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) ([]engine.Backend, error) {
+	var out []engine.Backend
+	for _, b := range cfg.Backends {
+		var backend backends.Backend
+		var err error
+		switch b.Type {
+		case schema.BackendDocker:
+			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log})
+		default:
+			err = &schema.Error{Op: "open backend", Resource: b.Name, Kind: schema.Invalid,
+				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker"}
+		}
+		if err != nil {
+			closeBackends(out)
+			return nil, err
+		}
+		if dryRun {
+			backend = backends.ReadOnly(backend)
+		}
+		out = append(out, engine.Backend{Backend: backend, Config: b})
+	}
+	return out, nil
+}
+
+func closeBackends(bs []engine.Backend) {
+	for _, b := range bs {
+		b.Close()
+	}
+}
+
+// opener opens git sources with the credentials of the configuration.
+func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opener {
+	home, _ := os.UserHomeDir() // without one there are no files of the user to look at
+	credentials := git.ConfiguredCredentials(cfg.Credentials, git.Environment{Getenv: os.Getenv, Home: home})
+	return func(spec follow.Spec) (sources.Source, error) {
+		return git.Open(git.Options{
+			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Credentials: credentials, Logger: log,
+		})
+	}
+}
+
+// webhookSecrets returns a function that reads the secrets as they are now; a
+// file may hold two lines, the new secret and the former one.
+func webhookSecrets(cfg schema.Webhooks, log *slog.Logger) func() [][]byte {
+	return func() [][]byte {
+		text, err := secret(cfg.SecretEnv, cfg.SecretFile)
+		if err != nil {
+			log.Error("the webhook secret cannot be read: webhooks are refused", "error", err)
+			return nil
+		}
+		var out [][]byte
+		for line := range strings.Lines(text) {
+			if line = strings.TrimSpace(line); line != "" {
+				out = append(out, []byte(line))
+			}
+		}
+		return out
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/schema"
+)
+
+// planned is what "berth plan -o json" prints.
+type planned struct {
+	Commit      string            `json:"commit"`
+	Changes     int               `json:"changes"`
+	Deployments []plannedDecision `json:"deployments"`
+	Errors      []schema.Problem  `json:"errors"`
+	Backends    []plannedBackend  `json:"backends"`
+}
+
+type plannedDecision struct {
+	Name    string         `json:"name"`
+	Action  planner.Action `json:"action"`
+	Reason  string         `json:"reason"`
+	Release string         `json:"release"`
+	Flavour string         `json:"flavour"`
+	Backend string         `json:"backend"`
+	Why     string         `json:"why"`
+	From    *plannedFrom   `json:"from"`
+}
+
+type plannedFrom struct {
+	Release string `json:"release"`
+	Flavour string `json:"flavour"`
+	Backend string `json:"backend"`
+}
+
+type plannedBackend struct {
+	Name    string `json:"name"`
+	Problem string `json:"problem,omitempty"`
+}
+
+func newPlan(c console) *cobra.Command {
+	var output string
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "plan [URL|FOLDER]",
+		Short: "Print what would change on the backends, and why",
+		Long: `Read the desired state and the app repositories, look at the backends, and
+print what "berth serve" would do now. Nothing is changed. A folder may be a git
+repository or plain files.
+
+The exit code is 3 when there is something to change, and 1 when a document has
+an error.`,
+		Example: `  berth plan ./desired
+  berth plan https://git.example.org/lab/desired.git --instance lab -o json`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	flags := addConfigFlags(cmd)
+	outputFlag(cmd, &output, "table", "json")
+	cmd.Flags().BoolVarP(&all, "all", "a", false, "list also what is kept as it is")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := flags.load(cmd, args)
+		if err != nil {
+			return err
+		}
+		l, err := lookAtSources(cmd.Context(), c, cfg)
+		if err != nil {
+			return err
+		}
+		defer l.close()
+		in, err := l.input(cmd.Context(), cfg)
+		if err != nil {
+			return err
+		}
+		p := newPlanned(in, planner.New(in))
+		if output == "json" {
+			err = writeJSON(c.out, p)
+		} else {
+			err = tellPlanned(c, p, all)
+		}
+		return firstError(err, l.told(c), p.exit())
+	}
+	return cmd
+}
+
+// told prints, as a warning, what could not be read, and returns an error for it.
+func (l *look) told(c console) error {
+	if l.problem == nil {
+		return nil
+	}
+	tellError(c.err, l.problem)
+	return exitError(exitFailed)
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func newPlanned(in planner.Input, plan *planner.Plan) planned {
+	p := planned{
+		Commit: in.Desired.Commit, Deployments: []plannedDecision{}, Backends: []plannedBackend{},
+		Errors: append([]schema.Problem{}, in.Desired.Problems().Errors()...),
+	}
+	for _, b := range in.Backends {
+		p.Backends = append(p.Backends, plannedBackend{b.Name, b.Problem})
+	}
+	for _, d := range plan.Decisions() {
+		out := plannedDecision{
+			Name: d.Deployment, Action: d.Action, Reason: d.Reason,
+			Release: d.Release, Flavour: d.Flavour, Backend: d.Backend, Why: d.Why,
+		}
+		if d.From != (planner.Placement{}) {
+			out.From = &plannedFrom{d.From.Release, d.From.Flavour, d.From.Backend}
+		}
+		if d.Changes() {
+			p.Changes++
+		}
+		p.Deployments = append(p.Deployments, out)
+	}
+	return p
+}
+
+// exit returns the exit code that says how the plan came out.
+func (p planned) exit() error {
+	switch {
+	case len(p.Errors) > 0:
+		return exitError(exitFailed)
+	case p.Changes > 0:
+		return exitError(exitChanges)
+	}
+	return nil
+}
+
+// signs mark the actions in the table, as in a diff.
+var signs = map[planner.Action]string{
+	planner.Create: "+", planner.Replace: "~", planner.Remove: "-", planner.Keep: "=", planner.Hold: "!", planner.Wait: "…",
+}
+
+func tellPlanned(c console, p planned, all bool) error {
+	for _, b := range p.Backends {
+		if b.Problem != "" {
+			fmt.Fprintf(c.err, "backend %s does not answer: %s\n", b.Name, b.Problem)
+		}
+	}
+	for _, problem := range p.Errors {
+		fmt.Fprintln(c.err, problem.Error())
+	}
+	t, rows, counts := newTable(c.out, "DEPLOYMENT", "ACTION", "RELEASE", "FLAVOUR", "BACKEND", "WHY"), 0, map[planner.Action]int{}
+	for _, d := range p.Deployments {
+		counts[d.Action]++
+		if d.Action == planner.Keep && !all {
+			continue
+		}
+		rows++
+		why := d.Reason
+		if d.Why != "" && (d.Action == planner.Create || d.Action == planner.Replace) {
+			why += "; " + d.Why
+		}
+		t.row(d.Name, signs[d.Action]+" "+string(d.Action), moved(d, func(f plannedFrom) string { return f.Release }, d.Release),
+			moved(d, func(f plannedFrom) string { return f.Flavour }, d.Flavour),
+			moved(d, func(f plannedFrom) string { return f.Backend }, d.Backend), why)
+	}
+	if rows > 0 {
+		if err := t.flush(); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(c.out, "plan: %d to create, %d to replace, %d to remove, %d kept, %d held, %d waiting\n",
+		counts[planner.Create], counts[planner.Replace], counts[planner.Remove], counts[planner.Keep], counts[planner.Hold], counts[planner.Wait])
+	return nil
+}
+
+// moved renders a value that may have changed, as "before -> after".
+func moved(d plannedDecision, before func(plannedFrom) string, after string) string {
+	if d.From == nil || before(*d.From) == after || after == "" {
+		if after == "" && d.From != nil {
+			return before(*d.From)
+		}
+		return after
+	}
+	return before(*d.From) + " -> " + after
+}

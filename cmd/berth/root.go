@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/berthdev/berth/schema"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitDone    = 0
+	exitFailed  = 1
+	exitUsage   = 2
+	exitChanges = 3 // plan: there is something to change
+)
+
+// console is where a command reads and writes. Results go to out; progress,
+// logs and errors go to err, so that results can be piped.
+type console struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// interactive tells whether a person reads what w gets.
+func interactive(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ error }
+
+// exitError ends the command with a code and says nothing more.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// execute runs a command line and returns the exit code.
+func execute(ctx context.Context, args []string, c console) int {
+	root := newRoot(c)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var code exitError
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command"):
+		fmt.Fprintf(c.err, "berth: %v\nSee 'berth --help'.\n", err)
+		return exitUsage
+	default:
+		tellError(c.err, err)
+		return exitFailed
+	}
+}
+
+// tellError prints an error as a person reads it: what failed, then each thing
+// that is wrong on a line of its own, then what to do.
+func tellError(w io.Writer, err error) {
+	var problems schema.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintln(w, p.Error())
+		}
+		fmt.Fprintf(w, "berth: %d %s\n", len(problems), plural(len(problems), "error", "errors"))
+		return
+	}
+	var e *schema.Error
+	if errors.As(err, &e) && e.Hint != "" {
+		bare := *e
+		bare.Hint = ""
+		text := strings.Replace(err.Error(), e.Error(), bare.Error(), 1)
+		fmt.Fprintf(w, "berth: %s\nhint: %s\n", text, e.Hint)
+		return
+	}
+	fmt.Fprintf(w, "berth: %v\n", err)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return many
+}
+
+func newRoot(c console) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "berth",
+		Short: "Run containerised apps as git declares them",
+		Long: `Berth follows git: app repositories publish releases and flavours, a
+desired-state repository declares deployments, and Berth keeps containers on
+Docker as declared.
+
+Start with "berth demo"; then "berth serve URL" with a desired-state repository.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(c.in)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newServe(c), newDemo(c), newDemoApp(c),
+		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
+		newSchema(c), newUninstall(c), newVersion(c),
+	)
+	root.InitDefaultCompletionCmd()
+	usageArgs(root)
+	return root
+}
+
+// usageArgs makes every command's complaint about its arguments a usage error.
+func usageArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		usageArgs(sub)
+	}
+}
+
+// outputFlag adds -o with the formats that a command knows, the first by default.
+func outputFlag(cmd *cobra.Command, into *string, formats ...string) {
+	cmd.Flags().StringVarP(into, "output", "o", formats[0], "output format: "+strings.Join(formats, ", "))
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		for _, f := range formats {
+			if *into == f {
+				if before != nil {
+					return before(cmd, args)
+				}
+				return nil
+			}
+		}
+		return usageError{fmt.Errorf("unknown output format %q; use one of %s", *into, strings.Join(formats, ", "))}
+	}
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+}

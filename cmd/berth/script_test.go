@@ -1,0 +1,30 @@
+package main
+
+import (
+	"flag"
+	"os"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"berth": func() { os.Exit(mainExit()) }})
+}
+
+// TestScripts runs every txtar script: a command line, what it prints, its exit
+// code. "go test ./cmd/berth -update" rewrites the expected output.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("DOCKER_HOST", "unix:///nowhere.sock") // no command here may find an engine by chance
+			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			return nil
+		},
+	})
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/follow"
+)
+
+func newServe(c console) *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "serve [URL]",
+		Short: "Run what the desired-state repository declares, and keep it so",
+		Long: `Follow the desired-state repository and keep the pods on the backends as it
+declares them. What is done, and why, is logged line by line.
+
+URL is https, ssh (also git@host:path), file:// or a path. Without further
+configuration the pods run on this machine's Docker Engine. A change of the
+configuration file takes effect at once; pods outlive Berth and are not touched
+by a restart.`,
+		Example: `  berth serve https://git.example.org/lab/desired.git
+  berth serve --config /etc/berth/berth.yaml
+  berth serve --dry-run ./desired`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	flags := addConfigFlags(cmd)
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "look and plan, but change nothing on the backends")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		load := func() (*schema.Config, error) { return flags.load(cmd, args) }
+		return serve(cmd.Context(), c, load, flags.file, dryRun)
+	}
+	return cmd
+}
+
+// errReload ends an instance because its configuration changed.
+var errReload = errors.New("the configuration changed")
+
+// serve runs instances, one after the other, until ctx ends: a new one each time
+// the configuration file changes to something that can be used.
+func serve(ctx context.Context, c console, load func() (*schema.Config, error), file string, dryRun bool) error {
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	for {
+		log := newLogger(c.err, cfg.Log)
+		run, cancel := context.WithCancelCause(ctx)
+		next := make(chan *schema.Config, 1)
+		watching := watchConfig(run, log, file, func() {
+			fresh, err := load()
+			if err != nil {
+				log.Error("the changed configuration cannot be used; the former one stays in force", "file", file, "error", err)
+				return
+			}
+			log.Info("the configuration changed: starting again with it", "file", file)
+			next <- fresh
+			cancel(errReload)
+		})
+		err := runInstance(run, cfg, log, dryRun)
+		reload := errors.Is(context.Cause(run), errReload)
+		cancel(nil)
+		<-watching
+		if err != nil || !reload {
+			return err
+		}
+		cfg = <-next
+	}
+}
+
+// watchConfig calls changed once, when the file changed and it can be used; it
+// ends with ctx.
+func watchConfig(ctx context.Context, log *slog.Logger, file string, changed func()) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if file == "" {
+			return
+		}
+		if err := follow.WatchFile(ctx, file, changed); err != nil && ctx.Err() == nil {
+			log.Warn("the configuration file is not watched: a change of it needs a restart", "file", file, "error", err)
+		}
+	}()
+	return done
+}
+
+func runInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) error {
+	i, err := newInstance(ctx, cfg, log, dryRun)
+	if err != nil {
+		return err
+	}
+	defer i.close()
+	log.Info("berth "+version+" serves", "instance", cfg.Instance, "desired", i.hub.Sources()[0].URL, "listen", i.server.Addr(), "data", cfg.DataDir)
+	if dryRun {
+		log.Warn("dry run: nothing is changed on the backends")
+	}
+	err = i.run(ctx)
+	log.Info("stopped: pods run on")
+	return err
+}

@@ -1,0 +1,174 @@
+// Package engine carries plans out. It watches the backends, plans whenever the
+// desired state, the catalog or a pod changes, and lets each backend's workers
+// take the steps of its deployments, one deployment at a time.
+//
+// It remembers nothing that it could not learn again: after a restart it lists
+// the pods, reads the sources and plans; what is as it should be is not touched.
+//
+// The data flows one way. A change (Changed, or an event of a backend) marks
+// deployments as dirty; the planning loop plans them and queues those on whose
+// backend something is to do; a worker applies the decision of that moment and
+// records what it observed, which may mark further deployments.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/catalog"
+	"github.com/berthdev/berth/sources/desired"
+)
+
+// Sources is what the engine asks of whoever keeps the desired state and the
+// catalog current. The values are immutable.
+type Sources interface {
+	Desired() Desired
+	Catalog() *catalog.Catalog
+	// Contains tells whether commit older is an ancestor of newer.
+	Contains(ctx context.Context, newer, older string) (bool, error)
+}
+
+// Desired is the desired state with what is known of its commit.
+type Desired struct {
+	State     *desired.State // nil until it was read once
+	Stale     string         // why it may not be what its repository says now; empty: it is
+	Rewound   string         // why it is taken for one that went back; empty: it did not
+	Confirmed bool           // whether its commit confirms the removals that it brings
+}
+
+// A Backend is a backend with what its configuration says of it.
+type Backend struct {
+	backends.Backend
+	Config schema.BackendConfig
+}
+
+// Options are what an engine works with.
+type Options struct {
+	Backends []Backend
+	Sources  Sources
+	Logger   *slog.Logger
+	Metrics  *Metrics // nil: none
+	// Resync is how often the pods of a backend are listed although no event
+	// told of a change; default 5 minutes, with jitter.
+	Resync time.Duration
+	// Grace is how long work that has begun may go on after Run's context ends;
+	// default 10 seconds.
+	Grace time.Duration
+}
+
+// Engine reconciles the desired state with the pods of its backends.
+type Engine struct {
+	sources Sources
+	log     *slog.Logger
+	metrics *Metrics
+	resync  time.Duration
+	grace   time.Duration
+	workers []*worker
+
+	wake chan struct{} // one slot: requests to plan coalesce
+
+	mu       sync.Mutex
+	desired  Desired         // that was planned last
+	apps     map[string]bool // identifiers whose deployments are to be planned again
+	dirty    map[string]bool // deployments to plan again
+	replan   bool            // plan everything again
+	verify   map[string]bool // deployments whose pods may differ from what is known
+	world    world
+	plan     *planner.Plan
+	statuses map[string]*Status
+	inState  map[State]map[string]*Status
+	settled  string // the last commit outcome that was told
+	rewind   rewind
+}
+
+// New returns an engine; Run starts it.
+func New(o Options) *Engine {
+	e := &Engine{
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace,
+		wake: make(chan struct{}, 1),
+		apps: map[string]bool{}, dirty: map[string]bool{}, verify: map[string]bool{}, statuses: map[string]*Status{},
+		inState: map[State]map[string]*Status{},
+	}
+	if e.log == nil {
+		e.log = slog.New(slog.DiscardHandler)
+	}
+	if e.resync <= 0 {
+		e.resync = 5 * time.Minute
+	}
+	if e.grace <= 0 {
+		e.grace = 10 * time.Second
+	}
+	if e.metrics == nil {
+		e.metrics = NewMetrics(nil)
+	}
+	e.world = newWorld(o.Backends)
+	for i, b := range o.Backends {
+		e.workers = append(e.workers, newWorker(e, b, i))
+	}
+	return e
+}
+
+// A Change tells what is new in the sources.
+type Change struct {
+	Deployments []string // documents that changed, came or went
+	Identifiers []string // apps whose releases changed
+	Everything  bool     // do not trust the lists: plan all again
+}
+
+// Changed tells the engine that the sources hold something new. It never blocks.
+func (e *Engine) Changed(c Change) {
+	e.mu.Lock()
+	for _, name := range c.Deployments {
+		e.dirty[name] = true
+	}
+	for _, id := range c.Identifiers {
+		e.apps[id] = true
+	}
+	e.replan = e.replan || c.Everything
+	e.mu.Unlock()
+	e.poke()
+}
+
+// poke asks the planning loop to run.
+func (e *Engine) poke() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends. Work that has begun then may go on for the grace
+// period; what is cut off is taken up after the next start.
+func (e *Engine) Run(ctx context.Context) error {
+	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer stop(nil)
+	var loops, workers errgroup.Group
+	for _, w := range e.workers {
+		loops.Go(func() error { w.observe(ctx); return nil })
+		w.start(work, &workers)
+	}
+	loops.Go(func() error { e.planLoop(ctx); return nil })
+	<-ctx.Done()
+	for _, w := range e.workers {
+		w.queue.ShutDown()
+	}
+	cut := time.AfterFunc(e.grace, func() { stop(errors.New("berth is stopping")) })
+	defer cut.Stop()
+	err := workers.Wait()
+	stop(nil)
+	return errors.Join(err, loops.Wait())
+}
+
+// jittered returns d, at most a fifth longer or shorter.
+func jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}

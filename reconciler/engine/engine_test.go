@@ -1,0 +1,542 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/backends/memory"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/catalog"
+	"github.com/berthdev/berth/sources/desired"
+)
+
+// fakeSources are sources whose content a test sets.
+type fakeSources struct {
+	mu        sync.Mutex
+	desired   engine.Desired
+	catalog   *catalog.Catalog
+	ancestors map[string]string // newer -> older
+}
+
+func (f *fakeSources) Desired() engine.Desired {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.desired
+}
+
+func (f *fakeSources) Catalog() *catalog.Catalog {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.catalog
+}
+
+func (f *fakeSources) Contains(_ context.Context, newer, older string) (bool, error) {
+	return f.ancestors[newer] == older, nil
+}
+
+// set changes what the sources hold.
+func (f *fakeSources) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// rig is an engine on memory backends with sources that the test sets. It lives
+// in a bubble of testing/synctest: time is the test's.
+type rig struct {
+	t       *testing.T
+	sources *fakeSources
+	engines []*memory.Engine
+	opened  []*memory.Backend // of all starts
+	engine  *engine.Engine
+	cancel  context.CancelFunc
+	ended   chan error
+	log     strings.Builder
+	commit  int
+}
+
+// bubble runs a test with n engines, Berth serving.
+func bubble(t *testing.T, n int, test func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}}
+		for range n {
+			r.engines = append(r.engines, memory.NewEngine(memory.Options{}))
+		}
+		r.start()
+		test(r)
+		r.stop()
+	})
+}
+
+func (r *rig) start() {
+	var bs []engine.Backend
+	for i, e := range r.engines {
+		name := fmt.Sprintf("b%d", i)
+		backend := e.Open("test", name)
+		r.opened = append(r.opened, backend)
+		bs = append(bs, engine.Backend{
+			Backend: backend,
+			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker},
+		})
+	}
+	r.engine = engine.New(engine.Options{Backends: bs, Sources: r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil))})
+	ctx, cancel := context.WithCancel(r.t.Context())
+	r.cancel, r.ended = cancel, make(chan error, 1)
+	go func() { r.ended <- r.engine.Run(ctx) }()
+	synctest.Wait()
+}
+
+// stop ends Berth; the engines and their pods stay.
+func (r *rig) stop() {
+	r.cancel()
+	if err := <-r.ended; err != nil {
+		r.t.Errorf("Run: %v", err)
+	}
+}
+
+// publish has the catalog hold these versions of the app "hello", and no other.
+func (r *rig) publish(versions ...string) {
+	var p schema.Publication
+	for _, v := range versions {
+		p.Releases = append(p.Releases, schema.Release{
+			Identifier: "hello", Version: v,
+			Flavours: []schema.Flavour{{Name: "cpu", Image: "hello:" + v}},
+		})
+	}
+	r.sources.set(func() {
+		r.sources.catalog, _ = r.sources.catalog.With(catalog.Change{
+			Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+		})
+	})
+	r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
+	r.settle()
+}
+
+// declare has the desired state hold these deployments, and no other.
+func (r *rig) declare(ds ...*schema.Deployment) {
+	r.commit++
+	commit := fmt.Sprintf("%040d", r.commit)
+	var names []string
+	if r.sources.desired.State != nil {
+		for name := range r.sources.desired.State.Deployments() {
+			names = append(names, name)
+		}
+	}
+	for _, d := range ds {
+		names = append(names, d.Name)
+	}
+	r.sources.set(func() { r.sources.desired.State = desired.Of("test", commit, ds) })
+	r.engine.Changed(engine.Change{Deployments: names})
+	r.settle()
+}
+
+func hello(name string, more ...func(*schema.Deployment)) *schema.Deployment {
+	d := &schema.Deployment{Name: name, App: "hello", Position: schema.Position{File: name + ".yaml", Line: 1}}
+	for _, f := range more {
+		f(d)
+	}
+	return d
+}
+
+// settle lets a while pass, long enough for pods to become ready.
+func (r *rig) settle() {
+	time.Sleep(10 * time.Second)
+	synctest.Wait()
+}
+
+func (r *rig) status(name string) engine.Status {
+	r.t.Helper()
+	for _, s := range r.engine.Statuses() {
+		if s.Deployment == name {
+			return s
+		}
+	}
+	return engine.Status{}
+}
+
+// expect checks a deployment's state and the words of its reason.
+func (r *rig) expect(name string, state engine.State, reason string) {
+	r.t.Helper()
+	if s := r.status(name); s.State != state || !strings.Contains(s.Reason, reason) {
+		r.t.Errorf("%s is %q (%s), want %q (…%s…)\n%s", name, s.State, s.Reason, state, reason, r.log.String())
+	}
+}
+
+// pods lists the containers of a deployment, on all engines.
+func (r *rig) pods(name string) []memory.Container {
+	var out []memory.Container
+	for _, e := range r.engines {
+		for _, c := range e.Containers() {
+			if c.Deployment == name {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+func (r *rig) writes() int {
+	n := 0
+	for _, b := range r.opened {
+		n += b.Writes()
+	}
+	return n
+}
+
+func TestMainJob(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.expect("one", engine.StateReady, "1 of 1 running 0.1.0 cpu on b0")
+		if o := r.engine.Outcome(); o.Verdict != engine.Success || o.Summary != "1 of 1 running" {
+			t.Errorf("outcome %+v", o)
+		}
+		r.publish("0.1.0", "0.1.1")
+		r.expect("one", engine.StateReady, "0.1.1")
+		if pods := r.pods("one"); len(pods) != 1 || pods[0].Release != "0.1.1" {
+			t.Errorf("pods after the rollout: %v", pods)
+		}
+		r.declare()
+		if pods := r.pods("one"); len(pods) != 0 {
+			t.Errorf("pods after the removal: %v", pods)
+		}
+		if s := r.status("one"); s.State != "" {
+			t.Errorf("status after the removal: %v", s)
+		}
+	})
+}
+
+func TestKilledAndRemovedPodsComeBackAtOnce(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		first := r.pods("one")[0]
+		began := time.Now()
+		r.engines[0].Kill(first.ID)
+		synctest.Wait()
+		if p := r.pods("one"); len(p) != 1 || p[0].State != backends.PodRunning || time.Since(began) > 0 {
+			t.Errorf("after the kill: %v", p)
+		}
+		r.settle()
+		r.engines[0].Delete(first.ID)
+		synctest.Wait()
+		if p := r.pods("one"); len(p) != 1 || p[0].ID == first.ID || time.Since(began) > 10*time.Second {
+			t.Errorf("after the removal: %v", p)
+		}
+		r.settle()
+		r.expect("one", engine.StateReady, "1 of 1")
+	})
+}
+
+func TestRestartTouchesNothing(t *testing.T) {
+	bubble(t, 2, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"), hello("two"), hello("three"))
+		r.expect("three", engine.StateReady, "")
+		writes := r.writes()
+		r.stop()
+		r.start()
+		r.engine.Changed(engine.Change{Everything: true})
+		r.settle()
+		r.expect("three", engine.StateReady, "")
+		if now := r.writes(); now != writes {
+			t.Errorf("the restart made %d writes", now-writes)
+		}
+	})
+}
+
+func TestOneChangeTouchesOneDeployment(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		var ds []*schema.Deployment
+		for i := range 50 {
+			ds = append(ds, hello(fmt.Sprintf("d%02d", i)))
+		}
+		r.declare(ds...)
+		before := map[string]bool{}
+		for _, c := range r.engines[0].Containers() {
+			before[c.ID] = true
+		}
+		changed := *ds[7]
+		changed.Env = map[string]string{"A": "b"}
+		ds[7] = &changed
+		r.declare(ds...)
+		fresh := 0
+		for _, c := range r.engines[0].Containers() {
+			if !before[c.ID] {
+				fresh++
+			}
+		}
+		if n := len(r.engines[0].Containers()); n != 50 || fresh != 1 {
+			t.Errorf("%d containers, %d of them new; want 50 and 1", n, fresh)
+		}
+	})
+}
+
+func TestFailedRolloutIsNotTriedAgain(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.engines[0].SetImage("hello:0.1.1", memory.Image{StartError: "exec: no such file"})
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		good := r.pods("one")[0]
+		r.publish("0.1.0", "0.1.1")
+		r.settle()
+		r.expect("one", engine.StateFailed, "")
+		if o := r.engine.Outcome(); o.Verdict != engine.Failure || !strings.Contains(o.Summary, "one: ") {
+			t.Errorf("outcome %+v", o)
+		}
+		writes := r.writes()
+		time.Sleep(time.Hour)
+		r.stop()
+		r.start()
+		r.engine.Changed(engine.Change{Everything: true})
+		r.settle()
+		r.expect("one", engine.StateFailed, "")
+		if now := r.writes(); now != writes {
+			t.Errorf("a failed rollout was tried again: %d writes", now-writes)
+		}
+		r.engines[0].Kill(good.ID)
+		r.settle()
+		running := 0
+		for _, p := range r.pods("one") {
+			if p.State == backends.PodRunning && p.Release == "0.1.0" {
+				running++
+			}
+		}
+		if running != 1 {
+			t.Errorf("the good pod did not come back after it was killed: %v", r.pods("one"))
+		}
+		r.publish("0.1.0", "0.1.2")
+		r.expect("one", engine.StateReady, "0.1.2")
+		if p := r.pods("one"); len(p) != 1 {
+			t.Errorf("the failed pod is still there: %v", p)
+		}
+	})
+}
+
+func TestDeadBackendStopsOnlyItself(t *testing.T) {
+	bubble(t, 2, func(r *rig) {
+		r.publish("0.1.0")
+		on := func(b string) func(*schema.Deployment) { return func(d *schema.Deployment) { d.Backend = b } }
+		r.declare(hello("here", on("b0")), hello("there", on("b1")))
+		there := r.pods("there")[0]
+		r.engines[1].Cut()
+		r.publish("0.1.0", "0.1.1")
+		r.expect("here", engine.StateReady, "0.1.1")
+		if p := r.pods("there"); len(p) != 1 || p[0].ID != there.ID {
+			t.Errorf("pods of the dead backend: %v", p)
+		}
+		r.engines[1].Restore()
+		time.Sleep(time.Minute)
+		r.settle()
+		r.expect("there", engine.StateReady, "0.1.1")
+		if p := r.pods("there"); len(p) != 1 {
+			t.Errorf("doubled: %v", p)
+		}
+	})
+}
+
+func TestNothingIsRemovedWhileTheDesiredStateIsStale(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.sources.set(func() { r.sources.desired.Stale = "the repository does not answer" })
+		r.declare()
+		if len(r.pods("one")) != 1 {
+			t.Error("the pod was removed")
+		}
+		r.expect("one", engine.StateHeld, "does not answer")
+		r.sources.set(func() { r.sources.desired.Stale = "" })
+		r.engine.Changed(engine.Change{Everything: true})
+		r.settle()
+		if len(r.pods("one")) != 0 {
+			t.Error("the pod was not removed once the state could be read")
+		}
+	})
+}
+
+func TestRewoundDesiredStateIsToldFromThePods(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare()
+		r.declare(hello("one"))
+		made, old := r.sources.desired.State.Commit, fmt.Sprintf("%040d", 1)
+		r.stop() // Berth sleeps through the rewind
+		r.sources.set(func() { r.sources.desired.State = desired.Of("test", old, nil) })
+		r.sources.ancestors = map[string]string{made: old}
+		r.start()
+		r.engine.Changed(engine.Change{Everything: true})
+		r.settle()
+		if len(r.pods("one")) != 1 {
+			t.Error("the pod was removed though the desired state only went back")
+		}
+		r.expect("one", engine.StateHeld, "went back")
+		r.sources.set(func() { r.sources.desired.Confirmed = true })
+		r.engine.Changed(engine.Change{Everything: true})
+		r.settle()
+		if len(r.pods("one")) != 0 {
+			t.Error("the confirmed removal did not happen")
+		}
+	})
+}
+
+func TestWaitsForARelease(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.declare(hello("one"))
+		r.expect("one", engine.StateWaiting, "hello")
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending {
+			t.Errorf("outcome %+v", o)
+		}
+		r.publish("0.1.0")
+		r.expect("one", engine.StateReady, "0.1.0")
+	})
+}
+
+func TestDependencyIsAwaited(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{HealthCheck: true, After: time.Minute})
+		r.declare(hello("db"), hello("web", func(d *schema.Deployment) { d.DependsOn = []string{"db"} }))
+		r.expect("web", engine.StateWaiting, "db")
+		if len(r.pods("web")) != 0 {
+			t.Error("web was started before db was ready")
+		}
+		time.Sleep(2 * time.Minute)
+		r.settle()
+		r.expect("db", engine.StateReady, "")
+		time.Sleep(2 * time.Minute)
+		r.expect("web", engine.StateReady, "")
+	})
+}
+
+func TestSuspended(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.declare(hello("one", func(d *schema.Deployment) { d.Suspend = true; d.Env = map[string]string{"A": "b"} }))
+		r.expect("one", engine.StateHeld, "suspend")
+		writes := r.writes()
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		r.settle()
+		if now := r.writes(); now != writes {
+			t.Error("a suspended deployment was touched")
+		}
+	})
+}
+
+func TestReadyTellsWhatIsMissing(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		if ok, why := r.engine.Ready(); ok || !strings.Contains(why, "desired state") {
+			t.Errorf("before the desired state was read: %v %q", ok, why)
+		}
+		r.declare()
+		if ok, why := r.engine.Ready(); !ok {
+			t.Errorf("after: %q", why)
+		}
+	})
+}
+
+// slowBackend counts what is cut off, and takes as long as the test says.
+type slowBackend struct {
+	backends.Backend
+	began, cut chan string
+}
+
+func (s *slowBackend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	if w.Release == "0.1.0" {
+		s.began <- w.Deployment
+		<-ctx.Done()
+		s.cut <- w.Deployment
+		return backends.Progress{}, &schema.Error{Op: "pull", Resource: w.Pod.Image, Kind: schema.Transient, Err: context.Cause(ctx)}
+	}
+	return s.Backend.Apply(ctx, w, report)
+}
+
+func TestStaleWorkIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}, engines: []*memory.Engine{memory.NewEngine(memory.Options{})}}
+		slow := &slowBackend{Backend: r.engines[0].Open("test", "b0"), began: make(chan string, 9), cut: make(chan string, 9)}
+		r.engine = engine.New(engine.Options{
+			Backends: []engine.Backend{{Backend: slow, Config: schema.BackendConfig{Name: "b0", Type: schema.BackendDocker}}},
+			Sources:  r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil)), Grace: time.Second,
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		r.cancel, r.ended = cancel, make(chan error, 1)
+		go func() { r.ended <- r.engine.Run(ctx) }()
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		<-slow.began
+		r.publish("0.1.1")
+		<-slow.cut
+		r.expect("one", engine.StateReady, "0.1.1")
+
+		r.publish("0.1.0") // and at the end: work that goes on is cut off after the grace period
+		<-slow.began
+		began := time.Now()
+		r.stop()
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("stopped after %s, want the grace period", took)
+		}
+	})
+}
+
+// brokenBackend fails every Apply.
+type brokenBackend struct {
+	backends.Backend
+	kind  schema.ErrorKind
+	tries []time.Time
+}
+
+func (b *brokenBackend) Apply(context.Context, backends.Workload, func(backends.Step)) (backends.Progress, error) {
+	b.tries = append(b.tries, time.Now())
+	return backends.Progress{}, &schema.Error{Op: "create", Resource: "pod", Kind: b.kind, Err: errors.New("boom")}
+}
+
+func TestErrorClasses(t *testing.T) {
+	for kind, want := range map[schema.ErrorKind]struct {
+		least, most int // tries within ten minutes
+		state       engine.State
+	}{
+		schema.Transient: {8, 16, engine.StateWaiting},
+		schema.Waiting:   {4, 12, engine.StateWaiting},
+		schema.Invalid:   {1, 1, engine.StateFailed},
+		schema.Terminal:  {1, 1, engine.StateFailed},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}, engines: []*memory.Engine{memory.NewEngine(memory.Options{})}}
+				broken := &brokenBackend{Backend: r.engines[0].Open("test", "b0"), kind: kind}
+				r.engine = engine.New(engine.Options{
+					Backends: []engine.Backend{{Backend: broken, Config: schema.BackendConfig{Name: "b0", Type: schema.BackendDocker}}},
+					Sources:  r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				r.cancel, r.ended = cancel, make(chan error, 1)
+				go func() { r.ended <- r.engine.Run(ctx) }()
+				r.publish("0.1.0")
+				r.declare(hello("one"))
+				time.Sleep(10 * time.Minute)
+				r.expect("one", want.state, "boom")
+				if n := len(broken.tries); n < want.least || n > want.most {
+					t.Errorf("%d tries in ten minutes, want %d to %d", n, want.least, want.most)
+				}
+				before := len(broken.tries)
+				r.declare(hello("one", func(d *schema.Deployment) { d.Env = map[string]string{"A": "b"} }))
+				if len(broken.tries) == before {
+					t.Error("new input was not tried at once")
+				}
+				r.stop()
+			})
+		})
+	}
+}

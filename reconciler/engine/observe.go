@@ -1,0 +1,169 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthdev/berth/backends"
+)
+
+// observe keeps the world current with one backend until ctx ends: it follows
+// the engine's events, lists the pods whenever the stream (re)stands, and lists
+// them now and then although nothing was heard.
+func (w *worker) observe(ctx context.Context) {
+	const first, most = 250 * time.Millisecond, 30 * time.Second
+	pause := first
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := w.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		w.lost(err)
+		if time.Since(began) > most {
+			pause = first // it held for a while: the next try comes soon
+		}
+		if !sleep(ctx, jittered(pause)) {
+			return
+		}
+		pause = min(2*pause, most)
+	}
+}
+
+// follow watches the backend until the stream breaks.
+func (w *worker) follow(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	var stream errgroup.Group
+	defer stream.Wait() //nolint:errcheck // the error was returned already, or is the stop below
+	defer stop()
+	ended := make(chan struct{})
+	stream.Go(func() error {
+		defer close(ended)
+		return w.backend.Watch(ctx, func(ev backends.Event) {
+			if ev.Deployment == "" {
+				w.askList()
+				return
+			}
+			w.engine.event(w.backend.Name(), ev)
+		})
+	})
+	timer := time.NewTimer(jittered(w.engine.resync))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ended:
+			return stream.Wait()
+		case <-w.relist:
+		case <-timer.C:
+			w.prune(ctx)
+		}
+		if err := w.list(ctx); err != nil {
+			return err
+		}
+		timer.Reset(jittered(w.engine.resync))
+	}
+}
+
+// askList asks for a list of all pods soon; requests coalesce.
+func (w *worker) askList() {
+	select {
+	case w.relist <- struct{}{}:
+	default:
+	}
+}
+
+// list asks the backend for its capacity and all its pods.
+func (w *worker) list(ctx context.Context) error {
+	e := w.engine
+	e.mu.Lock()
+	asked := e.world.clock
+	e.mu.Unlock()
+	capacity, err := w.backend.Capacity(ctx)
+	if err != nil {
+		return err
+	}
+	pods, err := w.backend.Pods(ctx)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	back := e.world.backends[w.index].Problem != ""
+	changed := e.world.listed(w.index, capacity, pods, asked)
+	for _, name := range changed {
+		e.verify[name] = true
+	}
+	e.replan = e.replan || back || len(changed) > 0
+	e.mu.Unlock()
+	if back {
+		e.log.Info("backend answers", "backend", w.backend.Name(), "engine", capacity.Engine,
+			"cpus", capacity.CPU.String(), "memory", fmt.Sprintf("%.1fGiB", float64(capacity.Memory)/(1<<30)), "gpus", len(capacity.GPUs), "pods", len(pods))
+	}
+	e.poke()
+	return nil
+}
+
+// lost notes that the backend does not answer, and says so once.
+func (w *worker) lost(err error) {
+	why := "the event stream ended"
+	if err != nil {
+		why = err.Error()
+	}
+	e := w.engine
+	e.mu.Lock()
+	news := e.world.lost(w.index, why)
+	e.replan = e.replan || news
+	e.mu.Unlock()
+	if news {
+		e.log.Warn("backend does not answer: its pods run on, and it is tried again", "backend", w.backend.Name(), "error", why)
+		e.poke()
+	}
+}
+
+// event takes in that a pod changed.
+func (e *Engine) event(backend string, ev backends.Event) {
+	if ev.Ours {
+		return
+	}
+	if ev.What != "" {
+		e.log.Info(ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", backend)
+	}
+	e.mu.Lock()
+	e.dirty[ev.Deployment] = true
+	e.verify[ev.Deployment] = true
+	e.mu.Unlock()
+	e.poke()
+}
+
+// prune removes images that nothing needs any more, where the backend can and may.
+func (w *worker) prune(ctx context.Context) {
+	pruner, ok := w.backend.Backend.(backends.ImagePruner)
+	if !ok || !w.backend.Config.PruneImages {
+		return
+	}
+	catalog := w.engine.sources.Catalog()
+	needed := map[string]bool{}
+	for _, app := range catalog.Apps() {
+		for _, release := range app.Releases {
+			for _, flavour := range release.Flavours {
+				needed[flavour.Image] = true
+			}
+		}
+	}
+	if err := pruner.PruneImages(ctx, func(image string) bool { return needed[image] }); err != nil && ctx.Err() == nil {
+		w.engine.log.Warn("images could not be removed", "backend", w.backend.Name(), "error", err)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

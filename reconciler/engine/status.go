@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/schema"
+)
+
+// State is where a deployment stands, in one word.
+type State string
+
+// The states of deployments.
+const (
+	StateReady       State = "ready"       // all pods are ready
+	StateProgressing State = "progressing" // on its way
+	StateWaiting     State = "waiting"     // for an event: a release, a backend, a dependency, a retry
+	StateHeld        State = "held"        // nothing is done until a person acts: invalid, suspended, guarded
+	StateFailed      State = "failed"      // the rollout was given up, or can never work as declared
+	StateRemoving    State = "removing"    // declared no more
+)
+
+// A Status is where a deployment stands, and why.
+type Status struct {
+	Deployment string
+	State      State
+	Reason     string // in words; what a person can do about it
+	Since      time.Time
+	Release    string
+	Flavour    string
+	Backend    string
+	Why        string // why this release, flavour and backend
+	Source     string // the file that declares it
+	Pods       []backends.Pod
+
+	settled string // what was last logged
+}
+
+// Statuses returns where every deployment stands, in the order of names.
+func (e *Engine) Statuses() []Status {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := make([]Status, 0, len(e.statuses))
+	for name, s := range e.statuses {
+		c := *s
+		c.Pods = slices.Clone(e.world.pods[name])
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Status) int { return compare(a.Deployment, b.Deployment) })
+	return out
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// note takes in a decision. The caller holds mu.
+func (e *Engine) note(d planner.Decision, now time.Time) {
+	s := e.status(d)
+	switch d.Action {
+	case planner.Wait:
+		e.turn(s, StateWaiting, d.Reason)
+	case planner.Hold:
+		e.turn(s, StateHeld, d.Reason)
+		if d.Workload != nil { // a rollout that failed before
+			e.turn(s, StateFailed, d.Reason)
+		}
+	case planner.Remove:
+		e.turn(s, StateRemoving, d.Reason)
+	case planner.Keep:
+		if e.readyOn(d) {
+			e.turnReady(s, d, now)
+		} else if s.State != StateFailed && s.State != StateProgressing { // its backend says more
+			e.turn(s, StateProgressing, "its pods are becoming ready")
+		}
+	default:
+		if s.State != StateProgressing && s.State != StateFailed || s.Release != d.Release {
+			e.turn(s, StateProgressing, string(d.Action)+": "+d.Reason)
+		}
+	}
+}
+
+// status returns the deployment's status, brought up to the decision. The caller holds mu.
+func (e *Engine) status(d planner.Decision) *Status {
+	s := e.statuses[d.Deployment]
+	if s == nil {
+		s = &Status{Deployment: d.Deployment, Since: time.Now()}
+		e.statuses[d.Deployment] = s
+	}
+	if d.Release != "" {
+		if s.Release != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend) {
+			e.log.Info(fmt.Sprintf("chosen: %s %s on %s", d.Release, d.Flavour, d.Backend),
+				"deployment", d.Deployment, "why", d.Why)
+		}
+		s.Release, s.Flavour, s.Backend, s.Why = d.Release, d.Flavour, d.Backend, d.Why
+	}
+	s.Source = d.Position.File
+	return s
+}
+
+// noteProgress takes in what a backend's steps brought about. The caller holds mu.
+func (e *Engine) noteProgress(d planner.Decision, p backends.Progress) {
+	s := e.statuses[d.Deployment]
+	if s == nil {
+		return // it went while it was worked on
+	}
+	switch p.Phase {
+	case backends.PhaseReady:
+		e.turnReady(s, d, time.Now())
+	case backends.PhaseFailed:
+		e.turn(s, StateFailed, p.Reason)
+	default:
+		e.turn(s, StateProgressing, p.Reason)
+	}
+	e.poke()
+}
+
+// noteError takes in why steps could not be taken. The caller holds mu.
+func (e *Engine) noteError(d planner.Decision, err, cause error) {
+	s := e.statuses[d.Deployment]
+	if s == nil || cause != nil {
+		return // gone, superseded or stopping: its newest decision says what follows
+	}
+	state := StateWaiting
+	if kind := schema.KindOf(err); kind == schema.Invalid || kind == schema.Terminal {
+		state = StateFailed
+	}
+	e.turn(s, state, err.Error())
+	e.poke()
+}
+
+func (e *Engine) turnReady(s *Status, d planner.Decision, now time.Time) {
+	pods := e.world.podsOn(d.Backend, d.Deployment)
+	reason := fmt.Sprintf("%d of %d running %s %s on %s", ready(pods, now), d.Workload.Replicas, d.Release, d.Flavour, d.Backend)
+	if d.Workload.Replicas == 0 {
+		reason = "declared with no replicas"
+	}
+	for _, p := range pods {
+		for _, at := range p.Endpoints {
+			reason += fmt.Sprintf(", %s:%d", at.Host, at.Port)
+		}
+	}
+	e.turn(s, StateReady, reason)
+}
+
+// levels says how loud a turn to a state is.
+var levels = map[State]slog.Level{StateFailed: slog.LevelError, StateWaiting: slog.LevelWarn, StateHeld: slog.LevelWarn}
+
+// turn notes where a deployment stands now, and tells it when that is news.
+func (e *Engine) turn(s *Status, to State, reason string) {
+	if s.State == to && s.Reason == reason {
+		return
+	}
+	if s.State != to {
+		s.Since = time.Now()
+		e.move(s, to)
+		if to == StateReady || s.State == StateReady {
+			e.markDependents(s.Deployment)
+		}
+	}
+	s.State, s.Reason = to, reason
+	if told := string(to) + " " + reason; s.settled != told {
+		s.settled = told
+		e.log.Log(context.Background(), levels[to], string(to)+": "+reason, "deployment", s.Deployment)
+	}
+}
+
+// move keeps count of which deployments are in which state; the state "" is
+// none. The caller holds mu.
+func (e *Engine) move(s *Status, to State) {
+	delete(e.inState[s.State], s.Deployment)
+	if to != "" {
+		if e.inState[to] == nil {
+			e.inState[to] = map[string]*Status{}
+		}
+		e.inState[to][s.Deployment] = s
+	}
+	e.metrics.turned(s.State, to)
+}
+
+// markDependents marks the deployments that wait for this one. The caller holds mu.
+func (e *Engine) markDependents(name string) {
+	if e.desired.State == nil {
+		return
+	}
+	for _, other := range e.desired.State.Dependents(name) {
+		e.dirty[other] = true
+		e.poke()
+	}
+}
+
+// forget drops a deployment that is neither declared nor there. The caller holds mu.
+func (e *Engine) forget(name string) {
+	if s := e.statuses[name]; s != nil {
+		e.move(s, "")
+		e.log.Info("removed", "deployment", name)
+		delete(e.statuses, name)
+	}
+}
+
+// forgetGone drops every status that the plan does not know. The caller holds mu.
+func (e *Engine) forgetGone() {
+	for name := range e.statuses {
+		if _, ok := e.plan.Decision(name); !ok {
+			e.forget(name)
+		}
+	}
+}

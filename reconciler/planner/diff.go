@@ -1,0 +1,271 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
+)
+
+// A change is what keeps the pods from being as they should be.
+type change struct {
+	action Action // Create, Replace, or Keep: nothing does
+	reason string
+}
+
+// compare compares the deployment's pods with the workload of the candidate that
+// was chosen, and books what it takes.
+func (g *planning) compare(s *subject, c *candidate, d Decision) Decision {
+	want := g.want(s, c)
+	d.Workload = want.workload
+	if p := s.failedBefore(want, d.Backend); p != nil {
+		d.Action, d.Kind, d.Reason = Hold, schema.Invalid, failedReason(p, d)
+		return d
+	}
+	d.Leave = s.leave(d.Backend)
+	here := s.here(d.Backend)
+	changed := s.changed(want, here, d)
+	if changed.action == Keep {
+		d.Action, d.Reason = Keep, changed.reason
+		g.book(s, c, c.ask.replicas)
+		return d
+	}
+	if v := g.prevented(s, c, want, here, changed); v.action != "" {
+		d.Workload, d.Leave = nil, nil
+		v.tell(&d)
+		return d
+	}
+	d.Action, d.Reason = changed.action, changed.reason
+	if because := neverTwo(s.doc, c.ask, &g.in.Backends[c.backend]); because != "" && s.doc.Rollout.Strategy == schema.Rolling {
+		d.Reason += "; the old pods stop first, for " + because
+	}
+	pods := c.ask.replicas
+	if surge(want, here, changed) {
+		pods++
+	}
+	g.book(s, c, pods)
+	return d
+}
+
+// book notes what the deployment takes of the candidate's backend, with so many
+// pods having a GPU.
+func (g *planning) book(s *subject, c *candidate, pods int) {
+	at := s.claim(c.backend)
+	at.planned = c.usage(c.ask.replicas)
+	at.planned.gpus = c.usage(pods).gpus
+	if !g.in.Backends[c.backend].Capacity.OneHost || c.ask.replicas == 0 {
+		return
+	}
+	for _, p := range c.ask.fixed {
+		at.ports = slices.DeleteFunc(at.ports, func(o hostPort) bool { return o.port == p.port && o.protocol == p.protocol && anyAddress(o.ip) })
+		at.addPort(p)
+	}
+}
+
+// here returns the pods that live on a backend.
+func (s *subject) here(backend string) []*backends.Pod {
+	var out []*backends.Pod
+	for i := range s.pods {
+		if p := &s.pods[i]; p.Backend == backend && live(p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// failedBefore returns the pod that remembers that a rollout of just this input
+// was given up.
+func (s *subject) failedBefore(want *wanted, backend string) *backends.Pod {
+	input := ""
+	for i := range s.pods {
+		p := &s.pods[i]
+		if p.State != backends.PodFailed || p.Backend != backend || p.Ordinal < 0 || p.Ordinal >= want.workload.Replicas {
+			continue
+		}
+		if input == "" {
+			input = want.workload.InputHash()
+		}
+		if p.InputHash == input {
+			return p
+		}
+	}
+	return nil
+}
+
+func failedReason(p *backends.Pod, d Decision) string {
+	why := p.Reason
+	if why == "" {
+		why = "pod " + p.Name + " did not become ready"
+	}
+	return fmt.Sprintf("the rollout of %s %s failed: %s; it is not tried again until its input changes", d.Release, d.Flavour, why)
+}
+
+// changed says what keeps the pods from being as they should be. The gravest is
+// told; all of it is put right at once.
+func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change {
+	if len(d.Leave) > 0 {
+		return change{Replace, fmt.Sprintf("it moves to %s, from %s", d.Backend, strings.Join(d.Leave, ", "))}
+	}
+	hash := ""
+	if len(here) > 0 {
+		hash = want.specHash()
+	}
+	current := map[int]*backends.Pod{}
+	for _, p := range here {
+		switch {
+		case p.SpecHash != hash:
+			return change{Replace, difference(p, d)}
+		case current[p.Ordinal] != nil:
+			return change{Replace, fmt.Sprintf("replica %d is there twice", p.Ordinal)}
+		}
+		current[p.Ordinal] = p
+	}
+	replicas := want.workload.Replicas
+	for _, p := range here {
+		if p.Ordinal < 0 || p.Ordinal >= replicas {
+			return change{Replace, fmt.Sprintf("scale from %d to %d", len(here), replicas)}
+		}
+	}
+	for i := range s.pods {
+		if p := &s.pods[i]; p.State == backends.PodFailed && p.Backend == d.Backend {
+			return change{Replace, "pod " + p.Name + " failed with an input that has changed, and is removed"}
+		}
+	}
+	return missing(current, replicas, want)
+}
+
+// difference says in words by what a pod differs from what is wanted now.
+func difference(p *backends.Pod, d Decision) string {
+	switch {
+	case p.Release != d.Release:
+		return fmt.Sprintf("release %s to %s", p.Release, d.Release)
+	case p.Flavour != d.Flavour:
+		return fmt.Sprintf("flavour %s to %s", p.Flavour, d.Flavour)
+	case p.Image != d.Workload.Pod.Image:
+		return fmt.Sprintf("image %s to %s", p.Image, d.Workload.Pod.Image)
+	default:
+		return "its specification changed"
+	}
+}
+
+// missing says which replicas are not there, or not running.
+func missing(current map[int]*backends.Pod, replicas int, want *wanted) change {
+	down := ""
+	for i := range replicas {
+		p := current[i]
+		if p != nil && down == "" {
+			down = stopped(p, want.workload.Pod.Restart)
+		}
+	}
+	switch n := len(current); {
+	case n < replicas && n == 0:
+		return change{Create, "no pod is there"}
+	case n < replicas:
+		return change{Create, fmt.Sprintf("%d of %d pods are there", n, replicas)}
+	case down != "":
+		return change{Create, down}
+	case replicas == 0:
+		return change{Keep, "it is declared with no replicas"}
+	default:
+		return change{Keep, "it runs as it is declared"}
+	}
+}
+
+// stopped says why a pod does not run that should; empty: it does, or need not.
+// Whether it is ready is not asked: that is a matter of time.
+func stopped(p *backends.Pod, restart schema.RestartPolicy) string {
+	switch p.State {
+	case backends.PodRunning, backends.PodRestarting:
+		return ""
+	case backends.PodExited:
+		if p.ExitCode == 0 && (restart == schema.RestartNo || restart == schema.RestartOnFailure) {
+			return "" // it is complete
+		}
+		return fmt.Sprintf("pod %s exited with code %d", p.Name, p.ExitCode)
+	case backends.PodPaused:
+		return "pod " + p.Name + " is paused"
+	default:
+		return "pod " + p.Name + " was made, and not started"
+	}
+}
+
+// surge tells whether a change lets a new pod run beside an old one.
+func surge(want *wanted, here []*backends.Pod, ch change) bool {
+	return ch.action == Replace && want.workload.Rollout.Strategy == schema.Rolling &&
+		slices.ContainsFunc(here, func(p *backends.Pod) bool { return p.SpecHash != want.specHash() })
+}
+
+// prevented says what a change must wait for.
+func (g *planning) prevented(s *subject, c *candidate, want *wanted, here []*backends.Pod, ch change) verdict {
+	wait := func(format string, args ...any) verdict {
+		return verdict{Wait, schema.Waiting, fmt.Sprintf(format, args...)}
+	}
+	b := &g.in.Backends[c.backend]
+	switch {
+	case b.unavailable() != "":
+		return wait("%s; once it does: %s", b.unavailable(), ch.reason)
+	case len(here) == 0 && len(s.away) > 0:
+		return wait("its pods may still run there: %s; once it answers: %s", g.why(s.away), ch.reason)
+	case len(s.unread) > 0 && s.runsOtherwise(want):
+		return wait("repos that may own %s were not read yet: %s; until then its pods stay", s.doc.App, bounded(s.unread, ", "))
+	case c.ask.gpus > 0 && surge(want, here, ch) && c.ask.gpus*(c.ask.replicas+1) > g.freeGPUs(c):
+		s.blocked = true
+		return wait("a rolling replacement needs one more of %s's GPUs, and none is free; write rollout: {strategy: recreate} to do without", b.Name)
+	}
+	if ch.action == Replace && allThere(want, here) {
+		return verdict{} // it only takes away
+	}
+	return g.dependencies(s)
+}
+
+// allThere tells whether every replica has a pod as it is wanted.
+func allThere(want *wanted, here []*backends.Pod) bool {
+	there := map[int]bool{}
+	for _, p := range here {
+		if p.SpecHash == want.specHash() && p.Ordinal >= 0 && p.Ordinal < want.workload.Replicas {
+			there[p.Ordinal] = true
+		}
+	}
+	return len(there) == want.workload.Replicas
+}
+
+// runsOtherwise tells whether pods live, and none as it is wanted.
+func (s *subject) runsOtherwise(want *wanted) bool {
+	any := false
+	for i := range s.pods {
+		if p := &s.pods[i]; live(p) {
+			any = true
+			if p.SpecHash == want.specHash() {
+				return false
+			}
+		}
+	}
+	return any
+}
+
+// dependencies says which deployments must be ready first and are not.
+func (g *planning) dependencies(s *subject) verdict {
+	var open []string
+	for _, name := range s.doc.DependsOn {
+		d, ok := g.in.Desired.Deployment(name)
+		if !ok {
+			open = append(open, name+" (not declared)")
+			continue
+		}
+		ready := 0
+		for i := range g.in.Pods[name] {
+			if is, _ := g.in.Pods[name][i].Ready(g.in.Now); is {
+				ready++
+			}
+		}
+		if ready < d.ReplicaCount() {
+			open = append(open, fmt.Sprintf("%s (%d of %d ready)", name, ready, d.ReplicaCount()))
+		}
+	}
+	if len(open) == 0 {
+		return verdict{}
+	}
+	return verdict{Wait, schema.Waiting, "it depends on " + bounded(open, ", ")}
+}

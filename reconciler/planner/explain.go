@@ -1,0 +1,209 @@
+package planner
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/catalog"
+)
+
+// An Explanation is the whole table of choices that led to a decision.
+type Explanation struct {
+	Decision   Decision
+	App        string    // as declared; empty when the deployment is declared no more
+	Version    string    // as declared; empty: the newest stable release
+	Resolved   string    // how the release was found; empty when none was
+	Candidates []Choice  // every flavour on every backend, in the order of preference
+	Releases   []Another // the app's other releases, newest first, at most 100
+	Better     string    // a better choice that exists now, though the pods stay; may be empty
+}
+
+// A Choice is a flavour on a backend, and what speaks for and against it.
+type Choice struct {
+	Flavour   string
+	Backend   string
+	Chosen    bool
+	Fits      bool
+	Reason    string // why it was chosen, why it does not fit, or why another is preferred
+	Selectors []Verdict
+	Score     Score
+}
+
+// A Verdict says whether a backend has what one selector asks for.
+type Verdict struct {
+	Selector string // in words
+	Required bool
+	Weight   int
+	Match    Match
+}
+
+// A Score is what a choice is ranked by, the first part that differs decides.
+type Score struct {
+	Stays      bool // its pods are there already, in this flavour
+	Weights    int  // of the selectors that are not required, and match; the highest is preferred
+	Priority   int  // of the flavour; the lowest is preferred, then those that say none (0)
+	Specific   int  // a flavour for a GPU, then one with more required selectors; the highest is preferred
+	Preference int  // the backend's priority; the highest is preferred
+	Load       int  // how full the backend is, in quarters; the lowest is preferred
+}
+
+// Another is a release that was not chosen, and why.
+type Another struct {
+	Version string
+	Repo    string
+	Reason  string
+}
+
+// Explain plans everything and tells how it came to the decision about one
+// deployment. The error is a [schema.Error] of kind invalid: there is no such
+// deployment, neither declared nor running.
+func Explain(in Input, name string) (Explanation, error) {
+	t := &table{deployment: name}
+	d, ok := planAll(&Plan{}, in.complete(), t).Decision(name)
+	if !ok {
+		return Explanation{}, &schema.Error{Op: "explain", Resource: name, Kind: schema.Invalid,
+			Err: errors.New("there is no such deployment"), Hint: "it is neither declared nor running; berth plan lists all"}
+	}
+	e := Explanation{Decision: d, App: t.app, Version: t.version, Resolved: t.resolved, Releases: t.releases}
+	e.Candidates, e.Better = t.judge(d)
+	return e, nil
+}
+
+// A table collects what one deployment could have become, while it is planned.
+type table struct {
+	deployment   string
+	app, version string
+	resolved     string
+	choices      []*candidate
+	told         []Choice // of the choices
+	releases     []Another
+	answering    []bool // whether the choice's backend does
+}
+
+// write notes every choice that a deployment has, if it is the one to explain.
+func (t *table) write(g *planning, s *subject) {
+	if t == nil || t.deployment != s.name || s.doc == nil {
+		return
+	}
+	t.app, t.version = s.doc.App, s.doc.Version
+	g.resolve(s)
+	t.others(g, s)
+	if s.release == nil {
+		return
+	}
+	t.resolved = s.release.Version + ", " + s.resolution.String()
+	t.choices = g.candidates(s)
+	slices.SortStableFunc(t.choices, compareFit)
+	for _, c := range t.choices {
+		b := &g.in.Backends[c.backend]
+		choice := Choice{Flavour: c.flavour.Name, Backend: b.Name, Fits: c.why == "", Reason: c.why, Score: c.score.told(s.from.Backend != "")}
+		if choice.Fits && b.unavailable() != "" {
+			choice.Reason = b.unavailable()
+		}
+		for _, sel := range c.flavour.Selectors {
+			choice.Selectors = append(choice.Selectors, Verdict{describe(sel), sel.Required, sel.Weight, match(sel, &b.Capacity)})
+		}
+		t.told = append(t.told, choice)
+		t.answering = append(t.answering, b.unavailable() == "")
+	}
+}
+
+// told returns the score as people read it.
+func (s score) told(runs bool) Score {
+	t := Score{
+		Stays: runs && s[partBackend] == 0 && s[partFlavour] == 0, Weights: -s[partWeights], Priority: s[partPriority],
+		Specific: -s[partSpecific], Preference: -s[partPreference], Load: s[partLoad],
+	}
+	if t.Priority == unsaid {
+		t.Priority = 0
+	}
+	return t
+}
+
+// judge says of each choice why it was chosen or not, and which would be better
+// if nothing ran yet.
+func (t *table) judge(d Decision) ([]Choice, string) {
+	chosen := slices.IndexFunc(t.told, func(c Choice) bool { return c.Flavour == d.Flavour && c.Backend == d.Backend })
+	if chosen < 0 {
+		return t.told, ""
+	}
+	t.told[chosen].Chosen, t.told[chosen].Reason = true, d.Why
+	best := chosen
+	for i := range t.told {
+		if i == chosen || !t.told[i].Fits {
+			continue
+		}
+		if t.told[i].Reason == "" {
+			t.told[i].Reason = "the chosen one is preferred by " + t.choices[chosen].betterBy(t.choices[i])
+		}
+		if t.answering[i] && t.choices[i].afresh().compare(t.choices[best].afresh()) < 0 {
+			best = i
+		}
+	}
+	if best == chosen {
+		return t.told, ""
+	}
+	return t.told, fmt.Sprintf("a better choice exists now: %s on %s; the pods stay where they are",
+		t.told[best].Flavour, t.told[best].Backend)
+}
+
+// afresh returns the candidate as it would rank if nothing ran yet.
+func (c *candidate) afresh() *candidate {
+	fresh := *c
+	fresh.score[partBackend], fresh.score[partFlavour] = 0, 0
+	return &fresh
+}
+
+// others notes why the app's other releases were not chosen.
+func (t *table) others(g *planning, s *subject) {
+	const most = 100
+	app, ok := g.in.Catalog.App(s.doc.App)
+	if !ok {
+		return
+	}
+	for _, r := range slices.Concat(app.Releases, app.Shadowed) {
+		if r == s.release {
+			continue
+		}
+		if len(t.releases) == most {
+			return
+		}
+		t.releases = append(t.releases, Another{Version: r.Version, Repo: r.Repo, Reason: s.whyNot(r)})
+	}
+}
+
+// whyNot says why a release was not chosen.
+func (s *subject) whyNot(r *catalog.Release) string {
+	asked := s.doc.Version
+	scopes := ""
+	if missing := missingScopes(r.Scopes, s.doc.Scopes); len(missing) > 0 {
+		scopes = "; it needs scopes that are not granted: " + bounded(missing, ", ")
+	}
+	switch {
+	case r.ShadowedBy != "":
+		return "repo " + r.ShadowedBy + " owns " + r.Identifier
+	case s.release != nil && s.resolution.Rule == catalog.RuleExact:
+		return "the deployment asks for exactly " + asked + scopes
+	case s.resolution.Rule == catalog.RuleChannel && !slices.Contains(r.Channels, asked):
+		return "it is not in channel " + asked + scopes
+	case asked == "" && r.SemVer != nil && r.Prerelease():
+		return "it is a prerelease: only a version that asks for it selects it" + scopes
+	case r.SemVer == nil && s.resolution.Rule != catalog.RuleChannel:
+		return "its version is no SemVer: only its exact text selects it" + scopes
+	case asked != "" && s.resolution.Rule != catalog.RuleChannel && !inRange(asked, r.SemVer):
+		return "it is not in " + asked + scopes
+	case s.release != nil:
+		return "it is older than " + s.release.Version + scopes
+	default:
+		return "it was not selected" + scopes
+	}
+}
+
+func inRange(text string, v *semver.Version) bool {
+	c, err := semver.NewConstraint(text)
+	return err == nil && v != nil && c.Check(v)
+}

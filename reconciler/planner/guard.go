@@ -1,0 +1,143 @@
+package planner
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/berthdev/berth/schema"
+)
+
+// A Guard tells whether all removals are held back, and why.
+type Guard struct {
+	Running int    // deployments with pods
+	Orphans int    // of these, those that are declared no more and would be removed
+	Reason  string // why none is removed; empty: they are
+	Kind    schema.ErrorKind
+}
+
+// Active tells whether removals are held back.
+func (g Guard) Active() bool { return g.Reason != "" }
+
+// guardFrom is how many deployments must run for their number to be guarded.
+const guardFrom = 4
+
+// count takes a deployment into account, or out of it.
+func (g *Guard) count(r *record, sign int) {
+	if r.running {
+		g.Running += sign
+	}
+	if r.orphan {
+		g.Orphans += sign
+	}
+}
+
+// judge decides whether removals are held back, once every pod was counted.
+func (g *planning) judge() {
+	now := &g.guard
+	now.Reason, now.Kind = "", ""
+	switch {
+	case g.in.Unreadable != "":
+		now.Reason, now.Kind = "nothing is removed: "+g.in.Unreadable, schema.Waiting
+	case g.in.Confirmed:
+	case g.in.Rewound != "":
+		now.Reason, now.Kind = "nothing is removed: "+g.in.Rewound+confirmHint, schema.Invalid
+	case now.Running >= guardFrom && 2*now.Orphans > now.Running:
+		now.Reason = fmt.Sprintf("%d of %d running deployments are declared no more (%s), which is more than half%s",
+			now.Orphans, now.Running, g.nameOrphans(), confirmHint)
+		now.Kind = schema.Invalid
+	}
+
+}
+
+const confirmHint = `; to confirm it, push a commit whose message has the line "Berth-Confirm: removal"`
+
+// nameOrphans names the first of the deployments that would be removed.
+func (g *planning) nameOrphans() string {
+	names := g.otherOrphans()
+	for _, s := range g.subjects {
+		if s.record.orphan {
+			names = append(names, s.name)
+		}
+	}
+	slices.Sort(names)
+	return bounded(names, ", ")
+}
+
+// otherOrphans returns the deployments that would be removed, besides those that
+// are planned now.
+func (g *planning) otherOrphans() []string {
+	var names []string
+	for name, r := range g.base.records.All() {
+		if _, planned := g.records[name]; r.orphan && !planned {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// undeclared says what is done about pods whose deployment is not (validly) declared.
+func (g *planning) undeclared(s *subject) (verdict, schema.Position) {
+	broken, isBroken := g.in.Desired.Broken(schema.Ref{Kind: kindDeployment, Name: s.name})
+	at := schema.Position{File: broken.File, Line: broken.Line, Column: broken.Column}
+	if len(s.pods) == 0 {
+		if isBroken {
+			return verdict{Hold, schema.Invalid, broken.Error()}, at
+		}
+		return verdict{}, at
+	}
+	if why := g.unreadable(s); why != "" {
+		if !isBroken {
+			at.File = s.pods[0].Source
+		}
+		return verdict{Hold, schema.Invalid, why + "; its pods run on"}, at
+	}
+	if s.record.orphan && g.guard.Active() {
+		return verdict{Hold, g.guard.Kind, g.guard.Reason}, schema.Position{}
+	}
+	if len(s.leave("")) == 0 {
+		return verdict{Wait, schema.Waiting, "it is declared no more; its pods are removed once their backend answers: " + g.why(s.away)}, schema.Position{}
+	}
+	reason := "it is declared no more"
+	if len(s.away) > 0 {
+		reason += "; pods are left where a backend does not answer: " + g.why(s.away)
+	}
+	return verdict{Remove, "", reason}, schema.Position{}
+}
+
+// unreadable says what cannot be read that may declare the deployment; empty:
+// nothing. Its pods may remember several files.
+func (g *planning) unreadable(s *subject) string {
+	asked := ""
+	for i, p := range s.pods {
+		if i > 0 && p.Source == asked {
+			continue
+		}
+		asked = p.Source
+		if why, hold := g.in.Desired.Holds(s.name, asked); hold {
+			return why
+		}
+	}
+	return ""
+}
+
+// why says why backends do not answer.
+func (g *planning) why(away []string) string {
+	parts := make([]string, len(away))
+	for i, name := range away {
+		parts[i] = name + " is not configured"
+		if at := g.index(name); at >= 0 {
+			parts[i] = g.in.Backends[at].unavailable()
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// bounded joins the first of many texts.
+func bounded(names []string, separator string) string {
+	const most = 5
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], separator), len(names)-most)
+	}
+	return strings.Join(names, separator)
+}

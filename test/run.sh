@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Runs parts of the tests, in the order given; the Makefile says which.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+fuzztime=${FUZZTIME:-3s}
+
+# packages lists our packages; those below test/ with a go.mod of their own are no part of this module.
+packages() { go list ./...; }
+
+format() {
+	local files
+	files=$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l)
+	[ -z "$files" ] || { echo "gofmt would change:"; echo "$files"; return 1; }
+}
+
+vet() { go vet ./...; }
+
+lint() { .cache/golangci-lint run ./...; }
+
+unit() { go test -short -json ./... | go run ./test/report; }
+
+race() { CGO_ENABLED=1 go test -race -count=1 -timeout 25m -json ./... | go run ./test/report; }
+
+# fuzz runs each fuzz test for a short time; its corpus ran with the other tests already.
+fuzz() {
+	local package name
+	for package in $(packages); do
+		for name in $(go test -list '^Fuzz' "$package" | grep '^Fuzz' || true); do
+			echo "fuzz $package $name ($fuzztime)"
+			go test -run '^$' -fuzz "^$name\$" -fuzztime "$fuzztime" "$package" >.cache/fuzz.log 2>&1 || { cat .cache/fuzz.log; return 1; }
+		done
+	done
+}
+
+demo() { bin/berth demo --once; }
+
+bench() { go test -run '^$' -bench . -benchmem -count 1 -timeout 20m ./...; }
+
+mkdir -p .cache
+for part in "$@"; do
+	echo "== $part"
+	"$part"
+done

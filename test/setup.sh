@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Makes this machine ready for the tests and the demo. Each part does nothing
+# when it is there already, and says what it did.
+#
+#   test/setup.sh engine     a Docker Engine that answers
+#   test/setup.sh tools      gcc for the race detector, sshd for the ssh tests, golangci-lint
+#
+# Debian's packages and Go modules are all that it installs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache=$PWD/.cache
+mkdir -p "$cache"
+
+say() { echo "setup: $*"; }
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+		say "need root to run: $* (run it yourself, or install sudo)" >&2
+		return 1
+	fi
+}
+
+# packages COMMAND=PACKAGE... installs the packages whose commands are missing.
+packages() {
+	local missing=()
+	for pair in "$@"; do
+		command -v "${pair%%=*}" >/dev/null || [ -x "/usr/sbin/${pair%%=*}" ] || missing+=("${pair#*=}")
+	done
+	[ ${#missing[@]} = 0 ] && return 0
+	if ! command -v apt-get >/dev/null; then
+		say "please install: ${missing[*]} (this machine has no apt-get)" >&2
+		return 1
+	fi
+	say "installing ${missing[*]} from Debian's packages"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"$cache/apt.log" 2>&1 ||
+		{ tail -20 "$cache/apt.log" >&2; return 1; }
+}
+
+answers() { docker version --format '{{.Server.Version}}' 2>/dev/null; }
+
+engine() {
+	if command -v docker >/dev/null && version=$(answers); then
+		say "Docker Engine $version answers"
+		return 0
+	fi
+	packages dockerd=docker.io docker=docker.io iptables=iptables
+	for _ in 1 2 3 4 5; do answers >/dev/null && break; sleep 1; done # the package may have started it
+	if ! answers >/dev/null; then
+		say "starting dockerd (log: .cache/dockerd.log; 'make engine-down' stops it)"
+		as_root bash -c "setsid nohup dockerd >'$cache/dockerd.log' 2>&1 </dev/null & echo \$! >'$cache/dockerd.pid'"
+	fi
+	for _ in $(seq 60); do
+		if version=$(answers); then
+			say "Docker Engine $version answers"
+			return 0
+		fi
+		sleep 0.5
+	done
+	tail -20 "$cache/dockerd.log" >&2 || true
+	say "dockerd did not answer within 30 seconds" >&2
+	return 1
+}
+
+engine_down() {
+	[ -f "$cache/dockerd.pid" ] || { say "no dockerd was started from here"; return 0; }
+	as_root kill "$(cat "$cache/dockerd.pid")" 2>/dev/null || true
+	rm -f "$cache/dockerd.pid"
+	say "dockerd stopped"
+}
+
+tools() {
+	packages gcc=gcc sshd=openssh-server git=git
+	[ -e /usr/include/stdlib.h ] || packages missing-libc6-dev=libc6-dev
+	local stamp
+	stamp=$cache/golangci-lint.$(cksum <test/lint/go.sum | cut -d' ' -f1).$(go env GOVERSION)
+	if [ ! -f "$stamp" ]; then
+		say "building golangci-lint (some minutes, once)"
+		(cd test/lint && go build -o "$cache/golangci-lint" github.com/golangci/golangci-lint/v2/cmd/golangci-lint)
+		rm -f "$cache"/golangci-lint.*
+		touch "$stamp"
+	fi
+}
+
+for part in "$@"; do
+	case $part in
+	engine | tools) "$part" ;;
+	engine-down) engine_down ;;
+	*) say "unknown part: $part" >&2; exit 2 ;;
+	esac
+done
