@@ -35,7 +35,7 @@ func storePack(ctx context.Context, folder string, here *objects, r io.Reader, l
 	}
 	defer func() {
 		f.Close()
-		os.Remove(f.Name()) // gone already when all went well
+		_ = os.Remove(f.Name()) // gone already when all went well
 	}()
 	size, err = io.Copy(f, io.LimitReader(r, limit+1))
 	if err != nil {
@@ -216,7 +216,7 @@ func writeAtomic(name string, write func(io.Writer) error) (err error) {
 	defer func() {
 		f.Close()
 		if err != nil {
-			os.Remove(f.Name())
+			_ = os.Remove(f.Name())
 		}
 	}()
 	if err := write(f); err != nil {

@@ -262,7 +262,7 @@ func (r *remote) fetchAll(ctx context.Context, s session, t target, caps capabil
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(g.folder)
+			_ = os.RemoveAll(g.folder)
 		}
 	}()
 	req := r.request(t.commit, caps)
