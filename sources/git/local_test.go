@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
@@ -211,4 +212,33 @@ func TestLocalDamagedIndex(t *testing.T) {
 	must(t, os.Chmod(index, 0o600))
 	scramble(t, index, 1000, 100)
 	updateError(t, open(t, Options{URL: r.bare}), schema.Transient, "damaged")
+}
+
+// TestRefWrittenInPlace has another program write a ref as go-git does: the file
+// is empty for a moment.
+func TestRefWrittenInPlace(t *testing.T) {
+	dir := t.TempDir()
+	runGit(t, dir, "init", "-q", "-b", "main", ".")
+	runGit(t, dir, "commit", "-q", "--allow-empty", "-m", "one")
+	source, err := Open(Options{URL: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer source.Close()
+	ref := filepath.Join(dir, ".git", "refs", "heads", "main")
+	commit, err := os.ReadFile(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(ref, 0); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	time.AfterFunc(5*time.Millisecond, func() { written <- os.WriteFile(ref, commit, 0o644) })
+	if _, err := source.Update(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
 }
