@@ -104,10 +104,11 @@ func (l *look) input(ctx context.Context, cfg *schema.Config) (planner.Input, er
 		return planner.Input{}, err
 	}
 	defer closeBackends(bs)
+	d := feed{l.hub}.Desired()
 	in := planner.Input{
-		Desired: l.hub.State(), Catalog: l.hub.Catalog(), Now: time.Now(),
+		Desired: d.State, Catalog: l.hub.Catalog(), Now: time.Now(),
 		Backends: make([]planner.Backend, len(bs)), Pods: map[string][]backends.Pod{},
-		Rewound: feed{l.hub}.Rewound(), Confirmed: feed{l.hub}.Confirmed(),
+		Unreadable: d.Stale, Rewound: d.Rewound, Confirmed: d.Confirmed,
 	}
 	pods := make([][]backends.Pod, len(bs))
 	var group sync.WaitGroup
