@@ -56,9 +56,9 @@ func (c *candidate) compare(o *candidate) int {
 	)
 }
 
-// same returns what the deployment's pods would be if they stayed just what and
+// asItRuns returns what the deployment's pods would be if they stayed just what and
 // where they are; nil when they cannot.
-func (g *planning) same(s *subject) *wanted {
+func (g *planning) asItRuns(s *subject) *wanted {
 	d := s.doc
 	if s.refused.action != "" || d.Suspend || s.home < 0 || s.from.Replicas < d.ReplicaCount() ||
 		d.Backend != "" && d.Backend != s.from.Backend || d.Flavour != "" && d.Flavour != s.from.Flavour {

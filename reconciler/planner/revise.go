@@ -157,7 +157,7 @@ func (g *planning) rounds() (rounds [3][]*subject) {
 	for i, s := range g.subjects {
 		if s.doc != nil && len(s.seats) > 0 {
 			g.resolve(s)
-			stay[i] = g.same(s)
+			stay[i] = g.asItRuns(s)
 		}
 	}
 	hashAll(stay)
