@@ -2,6 +2,7 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -64,8 +65,9 @@ func (r *reader[T]) read(ctx context.Context, tree sources.Tree, files []sources
 func (r *reader[T]) readOne(ctx context.Context, tree sources.Tree, key fileKey) (reading[T], error) {
 	data, err := tree.Read(ctx, key.blob, sources.MaxFileSize)
 	if err != nil {
-		if schema.KindOf(err) == schema.Invalid {
-			return reading[T]{unreadable: err.Error()}, nil
+		var known *schema.Error
+		if errors.As(err, &known) && known.Kind == schema.Invalid {
+			return reading[T]{unreadable: fmt.Sprintf("it cannot be read: %v", known.Err)}, nil
 		}
 		return reading[T]{}, fmt.Errorf("%s: %w", key.path, err)
 	}
