@@ -88,7 +88,6 @@ func (h *Hub) forget(r *followedRepo) {
 	h.mu.Lock()
 	delete(h.repos, r.name)
 	h.mu.Unlock()
-	h.shared.metrics.forget(r.name)
 	h.options.Logger.Info("repo is followed no more", "source", r.name)
 }
 
