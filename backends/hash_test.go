@@ -48,7 +48,7 @@ func TestGoldenHashes(t *testing.T) {
 	}{
 		{"nothing set", backends.Workload{}, "1:17970eb44c72e1c9bf8e383acff25ce6", "1:9529d7298521a5121ce8970b9ae8721f"},
 		{"image alone", backends.Workload{Pod: backends.PodSpec{Image: "app:1"}}, "1:88efdf3c85b52cdc04296c1f94d19605", "1:dc8a4aeacc3aa510c35fad299bd50193"},
-		{"everything set", backends.Workload{Pod: full, Rollout: rollout}, "1:5d1dcd19934f89f419e72984cfb9a174", "1:d08cf35b091b28978b1f51f4eaf858ff"},
+		{"everything set", backends.Workload{Pod: full, Rollout: rollout}, "1:48729bcf95270b830650f25b66378bf2", "1:22e8e758dc63fe224d33354f0c757a11"},
 	}
 	for _, test := range tests {
 		if got := test.workload.SpecHash(); got != test.spec {
@@ -72,6 +72,31 @@ func TestHashLeavesOutWhatIsNotSet(t *testing.T) {
 	}
 	if got, want := string(data), `{"image":"app:1"}`; got != want {
 		t.Errorf("hashed %s, want %s: fields that are not set must be left out", got, want)
+	}
+}
+
+// Quantities are hashed as they are written: to write one otherwise changes the
+// hash of every pod that has such a one.
+func TestHashedQuantities(t *testing.T) {
+	interval, size := schema.Duration(90*time.Second), schema.Bytes(1234567)
+	data, err := json.Marshal(backends.PodSpec{
+		CPU: 250, Memory: 1536 << 20,
+		Ports: []schema.Port{
+			{Container: 80, Protocol: schema.TCP}, {Host: 53, Container: 53, Protocol: schema.UDP},
+			{HostIP: "127.0.0.1", Container: 81, Protocol: schema.TCP}, {HostIP: "::1", Host: 8080, Container: 80},
+		},
+		Volumes:         []schema.Volume{{Tmpfs: true, Path: "/tmp", Size: &size}},
+		Healthcheck:     &schema.Healthcheck{Interval: &interval},
+		StopGracePeriod: 90 * time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"image":"","ports":["80","53:53/udp","127.0.0.1::81","[::1]:8080:80"],` +
+		`"volumes":[{"tmpfs":true,"path":"/tmp","size":"1234567"}],"cpu":"250m","memory":"1536Mi",` +
+		`"healthcheck":{"interval":"1m30s"},"stopGracePeriod":90000000000}`
+	if got := string(data); got != want {
+		t.Errorf("hashed\n%s\nwant\n%s\n%s", got, want, meaning)
 	}
 }
 

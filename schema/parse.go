@@ -179,7 +179,8 @@ func (c chunk) position(offset int) (line, column int) {
 	line, start := c.line+1, 0
 	for {
 		n := lineLength(c.text[start:])
-		if n == 0 || start+n > offset {
+		ended := n > 0 && strings.IndexByte("\r\n", c.text[start+n-1]) >= 0
+		if start+n > offset || !ended {
 			return line, utf8.RuneCount(c.text[start:offset]) + 1
 		}
 		line, start = line+1, start+n

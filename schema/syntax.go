@@ -43,13 +43,17 @@ func (c chunk) syntaxProblem(err error) Problem {
 	}
 	p := Problem{Message: "the YAML is not well-formed: " + message}
 	mark := e.Mark
-	if end, _ := c.position(len(c.text)); c.line+mark.Line >= end && e.ContextMark.Line > 0 {
+	line, column := c.position(len(c.text))
+	if c.line+mark.Line >= line && e.ContextMark.Line > 0 {
 		mark = e.ContextMark // what is open at the end was opened there
 	}
-	if mark.Line > 0 {
-		p.Line, p.Column = c.line+mark.Line, mark.Column
-	} else {
+	switch {
+	case mark.Line == 0:
 		p.Line, p.Column = c.position(mark.Index)
+	case c.line+mark.Line > line: // the library ends a last line that is not ended
+		p.Line, p.Column = line, column
+	default:
+		p.Line, p.Column = c.line+mark.Line, mark.Column
 	}
 	for _, h := range syntaxHints {
 		if strings.Contains(message, h.part) {

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/rollout"
@@ -21,12 +22,16 @@ type Backend struct {
 	name     string
 	closed   chan struct{}
 	close    sync.Once
+	writes   atomic.Int64
 }
 
 var _ backends.Backend = (*Backend)(nil)
 
 // Name implements [backends.Backend].
 func (b *Backend) Name() string { return b.name }
+
+// Writes returns how many changes the backend has made, pulls included.
+func (b *Backend) Writes() int { return int(b.writes.Load()) }
 
 // Close implements [backends.Backend]. It breaks what is watched.
 func (b *Backend) Close() error {
@@ -151,7 +156,7 @@ func (b *Backend) Uninstall(ctx context.Context, volumes bool, report func(backe
 	}
 	if e.networks[b.instance] {
 		delete(e.networks, b.instance)
-		e.writes++
+		b.writes.Add(1)
 		tell(report, backends.Step{Verb: "remove", Detail: "network " + b.instance, Done: true})
 	}
 	return nil
@@ -170,7 +175,7 @@ func (b *Backend) removeVolumes(report func(backends.Step), which func(volume) b
 	for name, v := range b.engine.volumes {
 		if v.instance == b.instance && which(v) {
 			delete(b.engine.volumes, name)
-			b.engine.writes++
+			b.writes.Add(1)
 			tell(report, backends.Step{Deployment: v.deployment, Verb: "remove", Detail: "volume " + name, Done: true})
 		}
 	}
@@ -178,7 +183,7 @@ func (b *Backend) removeVolumes(report func(backends.Step), which func(volume) b
 
 // wrote counts, emits and reports what was done to a container.
 func (b *Backend) wrote(c *container, what string, report func(backends.Step), verb string) {
-	b.engine.writes++
+	b.writes.Add(1)
 	b.engine.emit(c, what, true)
 	tell(report, backends.Step{Deployment: c.Deployment, Pod: c.Name, Verb: verb, Done: true})
 }

@@ -39,7 +39,7 @@ type Engine struct {
 
 	mu         sync.Mutex
 	images     map[string]Image
-	anyImage   bool // what images does not name runs well
+	anyImage   bool         // what images does not name runs well
 	containers []*container // in the order of their making
 	networks   map[string]bool
 	volumes    map[string]volume
@@ -47,7 +47,6 @@ type Engine struct {
 	watchers   map[*watcher]bool
 	down       bool
 	made       int
-	writes     int
 }
 
 // A volume is a named volume of a deployment.
@@ -87,13 +86,6 @@ func (e *Engine) SetImage(name string, image Image) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.images[name] = image
-}
-
-// Writes returns how many changes backends have made, pulls included.
-func (e *Engine) Writes() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.writes
 }
 
 // A Container is what the engine knows of a pod.

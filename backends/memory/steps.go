@@ -109,7 +109,7 @@ func (s steps) pull(ctx context.Context, w backends.Workload) (Image, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.pulled[name] = true
-	e.writes++
+	s.writes.Add(1)
 	return image, nil
 }
 
@@ -139,12 +139,12 @@ func (s steps) make(w backends.Workload, ordinal int, name string, image Image, 
 	e := s.engine
 	if !e.networks[s.instance] {
 		e.networks[s.instance] = true
-		e.writes++
+		s.writes.Add(1)
 	}
 	for _, v := range w.Pod.Volumes {
 		if id := s.volumeName(w.Deployment, v.Name); v.Name != "" && e.volumes[id] == (volume{}) {
 			e.volumes[id] = volume{s.instance, w.Deployment, v.Keep == nil || *v.Keep}
-			e.writes++
+			s.writes.Add(1)
 		}
 	}
 	e.made++

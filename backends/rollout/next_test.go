@@ -283,6 +283,17 @@ func TestNext(t *testing.T) {
 		}
 	}
 	going := func(p *backends.Pod) { p.State = backends.PodGoing }
+	failed := func(p *backends.Pod) { p.State = backends.PodFailed }
+	stopped := func(p *backends.Pod) { p.State = backends.PodExited }
+	made := func(p *backends.Pod) { p.State, p.StartedAt = backends.PodCreated, time.Time{} }
+	at1 := func(change func(*backends.Pod)) func(*backends.Pod) {
+		return func(p *backends.Pod) {
+			p.Ordinal = 1
+			if change != nil {
+				change(p)
+			}
+		}
+	}
 	tests := []struct {
 		name  string
 		pods  []backends.Pod
@@ -313,24 +324,37 @@ func TestNext(t *testing.T) {
 		{"ended right after its start", []backends.Pod{pod(w, "a", 100*time.Millisecond, func(p *backends.Pod) {
 			p.State = backends.PodExited
 		})}, "", backends.PhaseProgressing, 900 * time.Millisecond},
-		{"failed in another way", []backends.Pod{pod(other, "b", time.Minute, func(p *backends.Pod) {
-			p.State = backends.PodFailed
-		}), pod(w, "a", time.Hour, nil)}, "remove b", backends.PhaseProgressing, 0},
-		{"failed, nothing to go back to", []backends.Pod{pod(w, "b", time.Minute, func(p *backends.Pod) {
-			p.State = backends.PodFailed
-		})}, "", backends.PhaseFailed, 0},
-		{"failed, the old one was killed", []backends.Pod{pod(w, "b", time.Minute, func(p *backends.Pod) {
-			p.State = backends.PodFailed
-		}), pod(other, "a", time.Hour, func(p *backends.Pod) { p.State = backends.PodExited })}, "start a", backends.PhaseFailed, 0},
+		{"failed in another way", []backends.Pod{pod(other, "b", time.Minute, failed), pod(w, "a", time.Hour, nil)},
+			"remove b", backends.PhaseProgressing, 0},
+		{"failed, nothing to go back to", []backends.Pod{pod(w, "b", time.Minute, failed)}, "", backends.PhaseFailed, 0},
+		{"failed, the old one was killed", []backends.Pod{pod(w, "b", time.Minute, failed), pod(other, "a", time.Hour, stopped)},
+			"start a", backends.PhaseFailed, 0},
+		{"failed, and another was made", []backends.Pod{pod(w, "b", time.Minute, failed), pod(w, "a", time.Minute, made)},
+			"remove a", backends.PhaseFailed, 0},
+		{"an old one that never ran", []backends.Pod{pod(other, "a", time.Hour, made)},
+			"remove a, create 0", backends.PhaseProgressing, 0},
+		{"failed, neither the old nor the current one is good", []backends.Pod{
+			pod(w, "f", time.Minute, failed), pod(other, "a", time.Hour, at1(crashed(9))),
+			pod(w, "b", time.Second, at1(nil)),
+		}, "remove b", backends.PhaseFailed, 2 * time.Second},
+		{"failed, the current one is good, the old one is not", []backends.Pod{
+			pod(w, "f", time.Minute, failed), pod(other, "a", time.Hour, at1(crashed(9))),
+			pod(w, "b", time.Hour, at1(nil)),
+		}, "", backends.PhaseFailed, 0},
 		{"no such replica", []backends.Pod{pod(w, "a", time.Hour, nil), pod(w, "b", time.Hour, func(p *backends.Pod) { p.Ordinal = -1 })},
 			"remove b", backends.PhaseProgressing, 0},
 		{"the last good one is the oldest", []backends.Pod{
-			pod(other, "a", time.Hour, func(p *backends.Pod) { p.State = backends.PodExited }),
+			pod(other, "a", time.Hour, stopped),
 			pod(workload("third", 1, rolling), "b", time.Minute, crashed(2)),
 		}, "remove b, start a, create 0", backends.PhaseProgressing, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			w := w
+			w.Replicas = 1
+			for _, p := range test.pods {
+				w.Replicas = max(w.Replicas, p.Ordinal+1)
+			}
 			steps, p := rollout.Next(w, test.pods, now)
 			m := model{steps: steps}
 			if got := m.story(); got != test.want {
@@ -350,6 +374,59 @@ func TestNext(t *testing.T) {
 	}
 }
 
+func TestNextRecreate(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	w, other := workload(well, 2, recreate), workload("other", 2, recreate)
+	pod := func(w backends.Workload, id string, ordinal int, state backends.PodState) backends.Pod {
+		return backends.Pod{
+			ID: id, Ordinal: ordinal, State: state, MinReady: w.Rollout.MinReady, SpecHash: w.SpecHash(), InputHash: w.InputHash(),
+			CreatedAt: now.Add(-2 * time.Second), StartedAt: now.Add(-2 * time.Second),
+		}
+	}
+	old0, old1 := pod(other, "old0", 0, backends.PodRunning), pod(other, "old1", 1, backends.PodExited)
+	tests := []struct {
+		name string
+		pods []backends.Pod
+		want string
+	}{
+		{"one is made", []backends.Pod{old0, old1, pod(w, "new0", 0, backends.PodCreated)}, "start old1, make 1"},
+		{"all are made", []backends.Pod{old0, old1, pod(w, "new0", 0, backends.PodCreated), pod(w, "new1", 1, backends.PodCreated)},
+			"stop old0, start new0, start new1"},
+		{"one runs, the other was removed", []backends.Pod{old0, old1, pod(w, "new0", 0, backends.PodRunning)}, "stop old0, make 1"},
+		{"it failed", []backends.Pod{old0, old1, pod(w, "failed", 0, backends.PodFailed), pod(w, "new1", 1, backends.PodRunning)},
+			"remove new1, start old1"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			steps, _ := rollout.Next(w, test.pods, now)
+			m := model{steps: steps}
+			if got := m.story(); got != test.want {
+				t.Errorf("steps %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Without going back, a failed rolling rollout still keeps up what runs.
+func TestNoRollbackRestoresWhatRan(t *testing.T) {
+	m := newModel()
+	bad := noRollback(workload(sick, 1, rolling))
+	if _, err := m.converge(workload(well, 1, rolling)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.converge(bad); err != nil {
+		t.Fatal(err)
+	}
+	m.steps = nil
+	m.stop(m.pod("c1"), 137)
+	if _, err := m.converge(bad); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := m.story(), "start c1"; got != want {
+		t.Errorf("steps %q, want %q", got, want)
+	}
+}
+
 // A revert while the pod of the reverted release is still on trial starts what
 // was stopped for it, even if it ended with success and need not be restarted.
 func TestRevertDuringRecreate(t *testing.T) {
@@ -365,11 +442,15 @@ func TestRevertDuringRecreate(t *testing.T) {
 				t.Fatal(err)
 			}
 			m.pod("c1").ExitCode = 0
+			m.steps = nil
 			if got, want := m.standing(), "c1 well exited, c2 slow running"; got != want {
 				t.Fatalf("pods %q, want %q", got, want)
 			}
 			if p, err := m.converge(before); err != nil || p.Phase != backends.PhaseReady {
 				t.Errorf("phase %s (%s), %v", p.Phase, p.Reason, err)
+			}
+			if got, want := m.story(), "stop c2, start c1, remove c2"; got != want {
+				t.Errorf("steps %q, want %q", got, want)
 			}
 			if got, want := m.standing(), "c1 well running"; got != want {
 				t.Errorf("pods %q, want %q", got, want)

@@ -172,11 +172,11 @@ func checkStep(t *rapid.T, m *model, w backends.Workload, s rollout.Step) {
 			}
 		}
 	case rollout.Start:
-		if w.Rollout.Strategy != recreate || w.Replicas != 1 {
+		if w.Rollout.Strategy != recreate {
 			return
 		}
 		for _, c := range m.pods {
-			if c.ID != s.Pod && (c.State == backends.PodRunning || c.State == backends.PodRestarting) {
+			if c.Ordinal == s.Ordinal && c.ID != s.Pod && (c.State == backends.PodRunning || c.State == backends.PodRestarting) {
 				t.Fatalf("%+v runs beside another: %s", s, m.standing())
 			}
 		}

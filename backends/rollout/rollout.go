@@ -31,13 +31,14 @@
 // good before by what is seen of it now. To stop what works would be worse than
 // to let its engine go on trying. So it is given up for lack of readiness only
 // while it is young (twice the timeout and a minute, from its creation), and
-// only if it never ran without interruption or crashed at least three times.
-// After that, crashes are left to the engine's restart policy.
+// only if it runs without a crash and is not healthy, or crashed at least three
+// times. After that, crashes are left to the engine's restart policy.
 //
 // A failed pod is stopped and kept: as long as it is there with the workload's
 // input hash, no pod is created, and the old ones are brought back (under
 // recreate only if Rollout.Rollback says so). It is removed when the input
-// changes.
+// changes. Replicas that a rolling rollout had replaced before another one failed
+// stay as they are: they are good, and their old pods are gone.
 //
 // # Restoring
 //
@@ -52,8 +53,9 @@ package rollout
 // Verb is a kind of step.
 type Verb string
 
-// The verbs. Stop, Remove and GiveUp also work on a paused pod: where the engine
-// cannot stop it so, it is unpaused first.
+// The verbs. For Make, what old pods hold exclusively (GPUs) counts as free: they
+// are stopped before the pod that is made is started. Stop, Remove and GiveUp also
+// work on a paused pod: where the engine cannot stop it so, it is unpaused first.
 const (
 	Create  Verb = "create"  // Make, then Start
 	Make    Verb = "make"    // have the image, and make the current pod of Ordinal; if its name is taken, it is made already

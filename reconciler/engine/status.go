@@ -38,7 +38,6 @@ type Status struct {
 	Source     string // the file that declares it
 	Pods       []backends.Pod
 
-	guarded bool   // its removal is held back
 	settled string // what was last logged
 }
 
@@ -82,7 +81,7 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 	case planner.Keep:
 		if e.readyOn(d) {
 			e.turnReady(s, d, now)
-		} else if s.State != StateFailed {
+		} else if s.State != StateFailed && s.State != StateProgressing { // its backend says more
 			e.turn(s, StateProgressing, "its pods are becoming ready")
 		}
 	default:
@@ -128,7 +127,7 @@ func (e *Engine) noteProgress(d planner.Decision, p backends.Progress) {
 }
 
 // noteError takes in why steps could not be taken. The caller holds mu.
-func (e *Engine) noteError(d planner.Decision, backend string, err, cause error) {
+func (e *Engine) noteError(d planner.Decision, err, cause error) {
 	s := e.statuses[d.Deployment]
 	if s == nil || cause != nil {
 		return // gone, superseded or stopping: its newest decision says what follows
@@ -192,11 +191,10 @@ func (e *Engine) move(s *Status, to State) {
 
 // markDependents marks the deployments that wait for this one. The caller holds mu.
 func (e *Engine) markDependents(name string) {
-	state := e.sources.State()
-	if state == nil {
+	if e.desired.State == nil {
 		return
 	}
-	for _, other := range state.Dependents(name) {
+	for _, other := range e.desired.State.Dependents(name) {
 		e.dirty[other] = true
 		e.poke()
 	}

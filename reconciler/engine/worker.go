@@ -151,7 +151,7 @@ func (w *worker) apply(ctx context.Context, d planner.Decision) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
-		e.noteError(d, w.backend.Name(), err, context.Cause(ctx))
+		e.noteError(d, err, context.Cause(ctx))
 		e.verify[d.Deployment] = true // what it got to is not known
 		return err
 	}
@@ -175,7 +175,7 @@ func (w *worker) remove(ctx context.Context, d planner.Decision) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
-		e.noteError(d, w.backend.Name(), err, context.Cause(ctx))
+		e.noteError(d, err, context.Cause(ctx))
 		w.askList()
 		return err
 	}

@@ -1,0 +1,270 @@
+package docker
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
+)
+
+// Pods implements [backends.Backend].
+func (b *Backend) Pods(ctx context.Context) ([]backends.Pod, error) {
+	found, err := b.find(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	pods := make([]backends.Pod, len(found))
+	for i, f := range found {
+		pods[i] = f.Pod
+	}
+	return pods, nil
+}
+
+// An observed pod is a pod with what the engine knows of its container besides.
+type observed struct {
+	backends.Pod
+	details
+	name    string // the container's
+	imageID string
+	labels  map[string]string
+	notKept []string // the volumes that go with the deployment
+}
+
+// find lists the containers of a deployment or, if it is empty, of the instance.
+func (b *Backend) find(ctx context.Context, deployment string) ([]observed, error) {
+	rows, err := b.list(ctx, deployment)
+	if err != nil {
+		return nil, err
+	}
+	if deployment == "" {
+		b.cache.keepOnly(rows)
+	}
+	found := make([]observed, len(rows))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for i, row := range rows {
+		known, ticket, ok := b.cache.get(row)
+		if ok {
+			found[i] = b.observe(row, known)
+			continue
+		}
+		group.Go(func() error {
+			known, err := b.inspect(ctx, row.ID)
+			if cerrdefs.IsNotFound(err) {
+				return nil // it went away in between
+			}
+			if err != nil {
+				return err
+			}
+			b.cache.put(row.ID, ticket, known)
+			row.State = known.state // it may have changed since
+			found[i] = b.observe(row, known)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	found = slices.DeleteFunc(found, func(o observed) bool { return o.ID == "" })
+	slices.SortFunc(found, func(x, y observed) int { return byOrdinal(x.Pod, y.Pod) })
+	return found, nil
+}
+
+// list returns the listing's rows of a deployment or, if it is empty, of the instance.
+func (b *Backend) list(ctx context.Context, deployment string) (rows []container.Summary, err error) {
+	args := b.owned()
+	if deployment != "" {
+		args.Add("label", labelDeployment+"="+deployment)
+	}
+	err = b.call(ctx, callTimeout, "list", "containers", func(ctx context.Context) error {
+		rows, err = b.api().ContainerList(ctx, container.ListOptions{All: true, Filters: args})
+		return err
+	})
+	return rows, err
+}
+
+// owned filters by what the instance made.
+func (b *Backend) owned() filters.Args {
+	return filters.NewArgs(filters.Arg("label", labelInstance+"="+b.instance))
+}
+
+// inspect asks for what a listing does not tell.
+func (b *Backend) inspect(ctx context.Context, id string) (details, error) {
+	var c container.InspectResponse
+	err := b.call(ctx, callTimeout, "inspect", "container "+short(id), func(ctx context.Context) (err error) {
+		c, err = b.api().ContainerInspect(ctx, id)
+		return err
+	})
+	if err != nil {
+		return details{}, err
+	}
+	if c.ContainerJSONBase == nil || c.State == nil || c.HostConfig == nil || c.Config == nil {
+		return details{}, &schema.Error{Op: "inspect", Resource: "container " + short(id), Kind: schema.Transient, Err: fmt.Errorf("the engine's answer is not whole")}
+	}
+	return b.detail(c), nil
+}
+
+func (b *Backend) detail(c container.InspectResponse) details {
+	d := details{
+		state: c.State.Status, createdAt: moment(c.Created), startedAt: moment(c.State.StartedAt),
+		exitCode: c.State.ExitCode, restarts: c.RestartCount,
+		memory: c.HostConfig.Memory, nanoCPUs: c.HostConfig.NanoCPUs, restart: c.HostConfig.RestartPolicy.Name,
+		mode: string(c.HostConfig.NetworkMode), deployment: c.Config.Labels[labelDeployment],
+	}
+	if c.Config.StopTimeout != nil {
+		d.grace = time.Duration(*c.Config.StopTimeout) * time.Second
+	}
+	// A listing tells the health of running containers only.
+	if h := c.State.Health; h != nil && c.State.Running && !c.State.Restarting && !c.State.Paused {
+		d.health = health(h.Status)
+	}
+	if d.mode == networkHost {
+		for port := range c.Config.ExposedPorts {
+			n := uint16(port.Int()) // the engine has checked that it is one
+			d.pinned = append(d.pinned, backends.Endpoint{Host: b.endpoint.address(b.cfg.Address), Port: n, Container: n, Protocol: schema.Protocol(port.Proto())})
+		}
+		slices.SortFunc(d.pinned, byPort)
+	}
+	if c.NetworkSettings != nil {
+		for name := range c.NetworkSettings.Networks {
+			d.networks = append(d.networks, name)
+		}
+	}
+	d.reason = reason(c)
+	return d
+}
+
+func health(status string) backends.Health {
+	switch status {
+	case container.Healthy:
+		return backends.HealthHealthy
+	case container.Unhealthy:
+		return backends.HealthUnhealthy
+	case container.Starting:
+		return backends.HealthStarting
+	}
+	return backends.HealthNone
+}
+
+// reason says in words why a container is not running or not well. A container
+// that was made has a reason only if it can never be started. What the health
+// check printed is the app's and may be secret: it is left out.
+func reason(c container.InspectResponse) string {
+	s := c.State
+	switch {
+	case s.Status == container.StateCreated:
+		if hopeless(s.Error) {
+			return plain(s.Error)
+		}
+		return ""
+	case s.OOMKilled:
+		return "it was killed because it used more memory than it may"
+	case s.Error != "":
+		return plain(s.Error)
+	case s.Health != nil && s.Health.Status == container.Unhealthy:
+		text := fmt.Sprintf("its health check failed %d times in a row", s.Health.FailingStreak)
+		if n := len(s.Health.Log); n > 0 && s.Health.Log[n-1] != nil {
+			text += fmt.Sprintf(", last with exit code %d", s.Health.Log[n-1].ExitCode)
+		}
+		return text
+	}
+	return ""
+}
+
+// observe joins what the listing, the labels and the inspection tell.
+func (b *Backend) observe(row container.Summary, d details) observed {
+	p := remembered(row.Labels)
+	p.Backend, p.ID = b.cfg.Name, row.ID
+	p.State, p.Health = state(row), d.health
+	p.ExitCode, p.Restarts, p.Reason = d.exitCode, d.restarts, d.reason
+	p.CreatedAt, p.StartedAt = d.createdAt, d.startedAt
+	p.Endpoints = append(b.endpoints(row.Ports), d.pinned...)
+	if p.Digest == "" {
+		p.Digest = row.ImageID
+	}
+	p.Name = nameOf(row)
+	return observed{Pod: p, details: d, name: p.Name, imageID: row.ImageID, labels: row.Labels, notKept: split(row.Labels[labelNotKept])}
+}
+
+// nameOf returns the container's name. With links it has several; its own has
+// one slash.
+func nameOf(row container.Summary) string {
+	for _, name := range row.Names {
+		if own := strings.TrimPrefix(name, "/"); !strings.Contains(own, "/") {
+			return own
+		}
+	}
+	return short(row.ID)
+}
+
+// isFailed tells whether a container is a pod that was given up.
+func isFailed(row container.Summary) bool {
+	ordinal := remembered(row.Labels).Ordinal
+	return nameOf(row) == podName(row.Labels[labelInstance], row.Labels[labelDeployment], ordinal, row.Labels[labelSpecHash])+failedSuffix
+}
+
+func state(row container.Summary) backends.PodState {
+	switch {
+	case row.State == container.StateRemoving || row.State == container.StateDead:
+		return backends.PodGoing
+	case isFailed(row):
+		return backends.PodFailed
+	}
+	switch row.State {
+	case container.StateRunning:
+		return backends.PodRunning
+	case container.StateRestarting:
+		return backends.PodRestarting
+	case container.StatePaused:
+		return backends.PodPaused
+	case container.StateCreated:
+		return backends.PodCreated
+	}
+	return backends.PodExited
+}
+
+// endpoints returns where the published ports are reached. The engine lists a
+// port once for each family of addresses.
+func (b *Backend) endpoints(ports []container.Port) []backends.Endpoint {
+	var found []backends.Endpoint
+	for _, p := range ports {
+		if p.PublicPort == 0 {
+			continue
+		}
+		host := p.IP
+		if host == "" || host == "0.0.0.0" || host == "::" {
+			host = b.endpoint.address(b.cfg.Address)
+		}
+		found = append(found, backends.Endpoint{Host: host, Port: p.PublicPort, Container: p.PrivatePort, Protocol: schema.Protocol(p.Type)})
+	}
+	slices.SortFunc(found, byPort)
+	return slices.Compact(found)
+}
+
+// moment reads a time as the engine writes it; zero for "never".
+func moment(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t
+}
+
+func short(id string) string { return clipName(id, 12) }
+
+func byPort(a, b backends.Endpoint) int {
+	return cmp.Or(
+		cmp.Compare(a.Container, b.Container), cmp.Compare(a.Protocol, b.Protocol),
+		cmp.Compare(a.Host, b.Host), cmp.Compare(a.Port, b.Port),
+	)
+}
