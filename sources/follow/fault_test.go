@@ -3,6 +3,7 @@ package follow
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,7 +71,7 @@ func TestFailuresBackOffAndAreLoggedOnce(t *testing.T) {
 			}
 			want = min(2*want, 5*time.Minute)
 		}
-		if n := strings.Count(w.logged(), "cannot be read"); n != 6 { // of the attempts 1, 2, 4, 8, 16, 32
+		if n := strings.Count(w.logged(), "cannot be read"); n != bits.Len(uint(len(asked))) { // of the attempts 1, 2, 4, 8, …
 			t.Errorf("%d lines for %d attempts:\n%s", n, len(asked), w.logged())
 		}
 		if w.State() != nil {

@@ -295,6 +295,23 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// TestAFolderIsRead: for commands that look at files at hand, a folder that is
+// no repository is a source too. It has no commit.
+func TestAFolderIsRead(t *testing.T) {
+	w := newWorld(t)
+	apps := w.repo("apps")
+	apps.push("first", map[string]string{"manifest.yaml": manifest("org.a", "1.0.0")}).Commit = ""
+	w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps")}).Commit = ""
+	if err := w.Once(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.wantApps("org.a@1.0.0")
+	if ok, missing := w.Catalog().Ready("org.a"); !ok {
+		t.Errorf("never read: %q", missing)
+	}
+	w.Close()
+}
+
 func TestOnceWithoutDesiredState(t *testing.T) {
 	w := newWorld(t)
 	w.desired.set(func(r *fakeRepo) { r.failure = away("connection refused") })
