@@ -43,6 +43,10 @@ func (p *Plan) Revise(in Input, names []string) *Plan {
 	return g.plan(names)
 }
 
+// ReviseAll returns the plan after anything may have changed: all is planned
+// again, but, as in [Plan.Revise], what is on its way stays where it was placed.
+func (p *Plan) ReviseAll(in Input) *Plan { return planAll(p, in.complete(), nil) }
+
 // planAll plans everything. before is the plan so far, for what it placed.
 func planAll(before *Plan, in Input, table *table) *Plan {
 	g := newPlanning(before, &Plan{backends: in.Backends, ledger: ledger{used: make([]usage, len(in.Backends))}}, in, table)
