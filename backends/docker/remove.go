@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -143,7 +142,7 @@ func (b *Backend) Owned(ctx context.Context) ([]backends.Object, error) {
 	}
 	for _, m := range images {
 		name := m.ref
-		if name == "" {
+		if m.replaced {
 			name = m.id
 		}
 		objects = append(objects, backends.Object{Kind: "image", Name: name})
@@ -215,9 +214,8 @@ func (b *Backend) uninstallImages(ctx context.Context) error {
 		return err
 	}
 	for _, m := range left {
-		err := b.removeImage(ctx, marked{id: m.id, mark: m.mark})
-		if err != nil && !cerrdefs.IsConflict(err) {
-			return fmt.Errorf("unmark: %w", err)
+		if err := b.untag(ctx, m.mark); err != nil && !cerrdefs.IsConflict(err) {
+			return err
 		}
 	}
 	return nil
