@@ -16,7 +16,7 @@ type decoder struct {
 	file     string
 	path     []step
 	around   []*shape // of the mappings that the path goes through
-	ignore   string   // a key of the root that is not a field: kind
+	ignore   string   // a key of the root that is not a field; empty: none
 	problems Problems
 }
 
@@ -99,7 +99,7 @@ func (d *decoder) mapping(node *yaml.Node, v reflect.Value, f *field) {
 			d.push(step{key: f.key})
 			d.value(value, v.FieldByIndex(f.at), f)
 			d.pop()
-		case len(d.path) > 0 || key.Value != d.ignore:
+		case len(d.path) > 0 || d.ignore == "" || key.Value != d.ignore:
 			if at, known := s.index[d.unknownKey(key, s)]; known {
 				seen[at] = true // it was meant, and need not be missed too
 			}

@@ -35,7 +35,7 @@ func DecodeAppFile(file string, data []byte) (releases, identities []Release, pr
 
 func decodeApp(file string, doc Document) (Release, Problems) {
 	var app App
-	problems := decodeDocument(file, doc, &app, app.validate)
+	problems := decodeDocument(file, doc, "", &app, app.validate)
 	release := app.release()
 	release.Line, release.Column = doc.Root.Line, doc.Root.Column
 	return release, tidy(problems)

@@ -22,7 +22,7 @@ func DecodeConfig(file string, data []byte) (*Config, Problems) {
 		case doc.Root == nil:
 			problems = append(problems, doc.Problems...)
 		default:
-			problems = append(problems, decodeDocument(file, doc, c, c.validate)...)
+			problems = append(problems, decodeDocument(file, doc, "", c, c.validate)...)
 		}
 	}
 	problems = tidy(problems)

@@ -61,11 +61,11 @@ func (r *desiredReader) document(doc Document) {
 	switch kind {
 	case KindDeployment:
 		d := &Deployment{Position: at}
-		problems = decodeDocument(r.file, doc, d, d.validate)
+		problems = decodeDocument(r.file, doc, "kind", d, d.validate)
 		r.out.Deployments = keep(r.out.Deployments, d, problems)
 	case KindRepo:
 		d := &Repo{Position: at}
-		problems = decodeDocument(r.file, doc, d, d.validate)
+		problems = decodeDocument(r.file, doc, "kind", d, d.validate)
 		r.out.Repos = keep(r.out.Repos, d, problems)
 	}
 	r.out.Problems = append(r.out.Problems, problems...)

@@ -8,12 +8,10 @@ import (
 )
 
 // decodeDocument decodes a document into the struct that v points to, validates
-// it, and returns all that is wrong.
-func decodeDocument(file string, doc Document, v any, validate func(*report)) Problems {
-	d := decoder{file: file, ignore: "kind", problems: doc.Problems}
-	if _, ok := v.(*App); ok {
-		d.ignore = ""
-	}
+// it, and returns all that is wrong. ignore is a key that the document has
+// besides the struct's, or empty.
+func decodeDocument(file string, doc Document, ignore string, v any, validate func(*report)) Problems {
+	d := decoder{file: file, ignore: ignore, problems: doc.Problems}
 	d.decode(doc.Root, v)
 	r := report{file: file, root: doc.Root, problems: d.problems}
 	validate(&r)

@@ -154,6 +154,9 @@ func (n *normalizer) merge(pairs *pairSet, value *yaml.Node) {
 
 // problem notes something that is wrong at a node.
 func (n *normalizer) problem(node *yaml.Node, message, hint string) {
+	if len(n.problems) > MaxProblems {
+		return
+	}
 	n.problems = append(n.problems, Problem{
 		File: n.file, Line: node.Line, Column: node.Column, Message: message, Hint: hint,
 	})

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -11,7 +12,11 @@ func (r *report) list(rule rule, path string, items []string) {
 	seen := distinct{}
 	for i, item := range items {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		if r.check(rule, at, item) {
+		told := func(p Problem) bool { return p.Path == at } // it could not be decoded
+		switch {
+		case item == "" && !slices.ContainsFunc(r.problems, told):
+			r.error(at, "is empty", "remove it")
+		case r.check(rule, at, item):
 			seen.add(r, at, item)
 		}
 	}

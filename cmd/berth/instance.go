@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -45,23 +47,23 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 	if i.mirrors, err = git.OpenDir(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	i.hub = follow.New(follow.Options{
-		Desired: cfg.Desired, Open: opener(i.mirrors, cfg, log), Logger: log, Registerer: metrics, Watch: true,
-		Notify: func(ch follow.Change) {
-			i.engine.Changed(engine.Change{Deployments: ch.Deployments, Identifiers: ch.Identifiers, Everything: ch.Everything})
-		},
-	})
+	i.hub = newHub(cfg, opener(i.mirrors, cfg, log), log, metrics, i.changed)
 	if i.backends, err = openBackends(ctx, cfg, log, dryRun); err != nil {
 		return nil, err
 	}
-	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: i.hub, Logger: log, Metrics: engine.NewMetrics(metrics)})
+	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, Metrics: engine.NewMetrics(metrics)})
 	i.server, err = server.New(server.Options{
 		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log,
 		Webhooks: webhook.New(webhook.Options{
-			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Logger: log, Registerer: metrics,
+			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
 		}),
 	})
 	return i, err
+}
+
+// changed hands what is new in the sources on to the engine.
+func (i *instance) changed(c follow.Change) {
+	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 
 // run works until ctx ends or a part fails.
@@ -83,6 +85,66 @@ func (i *instance) close() {
 	if i.mirrors != nil {
 		i.mirrors.Close()
 	}
+}
+
+// newHub follows the configured desired state. metrics and notify may be nil.
+func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics prometheus.Registerer, notify func(follow.Change)) *follow.Hub {
+	if notify == nil {
+		notify = func(follow.Change) {}
+	}
+	at := localPath{base: cfg.Desired.URL}
+	return follow.New(follow.Options{
+		Desired: cfg.Desired,
+		Open: func(spec follow.Spec) (sources.Source, error) {
+			spec.URL = at.resolve(spec.URL)
+			return open(spec)
+		},
+		Same:     func(a, b string) bool { return git.SameRepo(at.resolve(a), at.resolve(b)) },
+		LocalDir: at.dir,
+		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify,
+	})
+}
+
+// localPath finds repositories on this machine. A Repo document of a desired
+// state that is local itself may name one relative to it, as ../apps.
+type localPath struct{ base string }
+
+func (p localPath) resolve(url string) string {
+	if !strings.HasPrefix(url, "./") && !strings.HasPrefix(url, "../") {
+		return url
+	}
+	if base, local := p.dir(p.base); local {
+		return filepath.Join(base, url)
+	}
+	return url
+}
+
+// dir returns the folder of a repository on this machine.
+func (p localPath) dir(url string) (dir string, local bool) {
+	if url != p.base {
+		url = p.resolve(url)
+	}
+	loc, err := git.ParseURL(url)
+	if err != nil || !loc.IsLocal() {
+		return "", false
+	}
+	return loc.Path, true
+}
+
+// feed shows the hub to the engine.
+type feed struct{ *follow.Hub }
+
+// Desired returns the desired state with what is known of its commit.
+func (f feed) Desired() engine.Desired {
+	view := f.View()
+	if view == nil {
+		return engine.Desired{}
+	}
+	d := engine.Desired{State: view.State, Rewound: view.Rewound, Confirmed: follow.Confirmed(view.Head.Message)}
+	if s := f.Sources()[0]; s.Stored {
+		d.Stale = "its repository did not answer since the start: " + s.Problem
+	}
+	return d
 }
 
 // openBackends opens every configured backend. A backend that does not answer is
@@ -119,30 +181,13 @@ func closeBackends(bs []engine.Backend) {
 
 // opener opens git sources with the credentials of the configuration.
 func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opener {
+	home, _ := os.UserHomeDir() // without one there are no files of the user to look at
+	credentials := git.ConfiguredCredentials(cfg.Credentials, git.Environment{Getenv: os.Getenv, Home: home})
 	return func(spec follow.Spec) (sources.Source, error) {
-		return mirrors.Open(git.Options{
-			URL: spec.URL, Ref: spec.Ref, History: spec.History, Logger: log,
-			Credentials: func(host string) (git.Credential, error) { return credential(cfg.Credentials, host) },
+		return git.Open(git.Options{
+			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Credentials: credentials, Logger: log,
 		})
 	}
-}
-
-// credential resolves the secrets for one host, or host:port.
-func credential(all []schema.Credential, host string) (git.Credential, error) {
-	for _, c := range all {
-		if !strings.EqualFold(c.Host, host) {
-			continue
-		}
-		token, err := secret(c.TokenEnv, c.TokenFile)
-		if err != nil {
-			return git.Credential{}, err
-		}
-		return git.Credential{
-			Username: c.Username, Secret: token,
-			SSHKeyFile: expandHome(c.SSHKeyFile), KnownHostsFile: expandHome(c.KnownHostsFile), CAFile: expandHome(c.CAFile),
-		}, nil
-	}
-	return git.Credential{}, nil
 }
 
 // webhookSecrets returns a function that reads the secrets as they are now; a

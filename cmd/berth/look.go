@@ -14,6 +14,7 @@ import (
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/follow"
 	"github.com/berthdev/berth/sources/git"
 )
@@ -40,17 +41,39 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 		progress = c.err
 	}
 	log := newLogger(progress, schema.LogConfig{Level: "info"})
-	hub := follow.New(follow.Options{Desired: cfg.Desired, Open: opener(mirrors, cfg, log), Logger: log})
-	l := &look{hub: hub, close: done}
+	hub := newHub(cfg, lookOpener(mirrors, cfg, log), log, nil, nil)
+	l := &look{hub: hub, close: func() { hub.Close(); done() }}
 	l.problem = hub.Once(ctx)
 	if hub.State() == nil {
-		done()
+		l.close()
 		if l.problem == nil {
 			l.problem = errors.New("the desired state could not be read")
 		}
 		return nil, l.problem
 	}
 	return l, nil
+}
+
+// lookOpener opens sources; a folder that is no repository is looked at as it is.
+func lookOpener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opener {
+	open := opener(mirrors, cfg, log)
+	return func(spec follow.Spec) (sources.Source, error) {
+		loc, err := git.ParseURL(spec.URL)
+		if err == nil && loc.IsLocal() && !isRepository(loc.Path) {
+			return git.Folder(loc.Path)
+		}
+		return open(spec)
+	}
+}
+
+// isRepository tells whether a folder is a git repository, bare or not.
+func isRepository(dir string) bool {
+	for _, mark := range []string{".git", "HEAD"} {
+		if _, err := os.Stat(filepath.Join(dir, mark)); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // lookDir opens the folder where commands that only look keep mirrors between
@@ -81,10 +104,11 @@ func (l *look) input(ctx context.Context, cfg *schema.Config) (planner.Input, er
 		return planner.Input{}, err
 	}
 	defer closeBackends(bs)
+	d := feed{l.hub}.Desired()
 	in := planner.Input{
-		Desired: l.hub.State(), Catalog: l.hub.Catalog(), Now: time.Now(),
+		Desired: d.State, Catalog: l.hub.Catalog(), Now: time.Now(),
 		Backends: make([]planner.Backend, len(bs)), Pods: map[string][]backends.Pod{},
-		Rewound: l.hub.Rewound(), Confirmed: l.hub.Confirmed(),
+		Unreadable: d.Stale, Rewound: d.Rewound, Confirmed: d.Confirmed,
 	}
 	pods := make([][]backends.Pod, len(bs))
 	var group sync.WaitGroup

@@ -94,7 +94,7 @@ func runInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 		return err
 	}
 	defer i.close()
-	log.Info("berth "+version+" serves", "instance", cfg.Instance, "desired", i.hub.URL(), "listen", i.server.Addr(), "data", cfg.DataDir)
+	log.Info("berth "+version+" serves", "instance", cfg.Instance, "desired", i.hub.Sources()[0].URL, "listen", i.server.Addr(), "data", cfg.DataDir)
 	if dryRun {
 		log.Warn("dry run: nothing is changed on the backends")
 	}

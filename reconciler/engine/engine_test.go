@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,30 +15,39 @@ import (
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
 )
 
 // fakeSources are sources whose content a test sets.
 type fakeSources struct {
-	state     *desired.State
+	mu        sync.Mutex
+	desired   engine.Desired
 	catalog   *catalog.Catalog
-	head      *sources.Snapshot
-	stale     string
-	rewound   string
-	confirmed bool
 	ancestors map[string]string // newer -> older
 }
 
-func (f *fakeSources) State() *desired.State     { return f.state }
-func (f *fakeSources) Catalog() *catalog.Catalog { return f.catalog }
-func (f *fakeSources) Head() *sources.Snapshot   { return f.head }
-func (f *fakeSources) Current() (bool, string)   { return f.stale == "", f.stale }
-func (f *fakeSources) Rewound() string           { return f.rewound }
-func (f *fakeSources) Confirmed() bool           { return f.confirmed }
+func (f *fakeSources) Desired() engine.Desired {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.desired
+}
+
+func (f *fakeSources) Catalog() *catalog.Catalog {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.catalog
+}
+
 func (f *fakeSources) Contains(_ context.Context, newer, older string) (bool, error) {
 	return f.ancestors[newer] == older, nil
+}
+
+// set changes what the sources hold.
+func (f *fakeSources) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
 }
 
 // rig is an engine on memory backends with sources that the test sets. It lives
@@ -46,6 +56,7 @@ type rig struct {
 	t       *testing.T
 	sources *fakeSources
 	engines []*memory.Engine
+	opened  []*memory.Backend // of all starts
 	engine  *engine.Engine
 	cancel  context.CancelFunc
 	ended   chan error
@@ -71,8 +82,10 @@ func (r *rig) start() {
 	var bs []engine.Backend
 	for i, e := range r.engines {
 		name := fmt.Sprintf("b%d", i)
+		backend := e.Open("test", name)
+		r.opened = append(r.opened, backend)
 		bs = append(bs, engine.Backend{
-			Backend: e.Open("test", name),
+			Backend: backend,
 			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker},
 		})
 	}
@@ -100,8 +113,10 @@ func (r *rig) publish(versions ...string) {
 			Flavours: []schema.Flavour{{Name: "cpu", Image: "hello:" + v}},
 		})
 	}
-	r.sources.catalog, _ = r.sources.catalog.With(catalog.Change{
-		Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+	r.sources.set(func() {
+		r.sources.catalog, _ = r.sources.catalog.With(catalog.Change{
+			Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+		})
 	})
 	r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
 	r.settle()
@@ -112,16 +127,15 @@ func (r *rig) declare(ds ...*schema.Deployment) {
 	r.commit++
 	commit := fmt.Sprintf("%040d", r.commit)
 	var names []string
-	if r.sources.state != nil {
-		for name := range r.sources.state.Deployments() {
+	if r.sources.desired.State != nil {
+		for name := range r.sources.desired.State.Deployments() {
 			names = append(names, name)
 		}
 	}
 	for _, d := range ds {
 		names = append(names, d.Name)
 	}
-	r.sources.state = desired.Of("test", commit, ds)
-	r.sources.head = &sources.Snapshot{Commit: commit}
+	r.sources.set(func() { r.sources.desired.State = desired.Of("test", commit, ds) })
 	r.engine.Changed(engine.Change{Deployments: names})
 	r.settle()
 }
@@ -173,8 +187,8 @@ func (r *rig) pods(name string) []memory.Container {
 
 func (r *rig) writes() int {
 	n := 0
-	for _, e := range r.engines {
-		n += e.Writes()
+	for _, b := range r.opened {
+		n += b.Writes()
 	}
 	return n
 }
@@ -336,13 +350,13 @@ func TestNothingIsRemovedWhileTheDesiredStateIsStale(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.publish("0.1.0")
 		r.declare(hello("one"))
-		r.sources.stale = "the repository does not answer"
+		r.sources.set(func() { r.sources.desired.Stale = "the repository does not answer" })
 		r.declare()
 		if len(r.pods("one")) != 1 {
 			t.Error("the pod was removed")
 		}
 		r.expect("one", engine.StateHeld, "does not answer")
-		r.sources.stale = ""
+		r.sources.set(func() { r.sources.desired.Stale = "" })
 		r.engine.Changed(engine.Change{Everything: true})
 		r.settle()
 		if len(r.pods("one")) != 0 {
@@ -356,10 +370,9 @@ func TestRewoundDesiredStateIsToldFromThePods(t *testing.T) {
 		r.publish("0.1.0")
 		r.declare()
 		r.declare(hello("one"))
-		made, old := r.sources.head.Commit, fmt.Sprintf("%040d", 1)
+		made, old := r.sources.desired.State.Commit, fmt.Sprintf("%040d", 1)
 		r.stop() // Berth sleeps through the rewind
-		r.sources.state = desired.Of("test", old, nil)
-		r.sources.head = &sources.Snapshot{Commit: old}
+		r.sources.set(func() { r.sources.desired.State = desired.Of("test", old, nil) })
 		r.sources.ancestors = map[string]string{made: old}
 		r.start()
 		r.engine.Changed(engine.Change{Everything: true})
@@ -368,7 +381,7 @@ func TestRewoundDesiredStateIsToldFromThePods(t *testing.T) {
 			t.Error("the pod was removed though the desired state only went back")
 		}
 		r.expect("one", engine.StateHeld, "went back")
-		r.sources.confirmed = true
+		r.sources.set(func() { r.sources.desired.Confirmed = true })
 		r.engine.Changed(engine.Change{Everything: true})
 		r.settle()
 		if len(r.pods("one")) != 0 {

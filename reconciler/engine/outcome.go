@@ -35,7 +35,7 @@ func (e *Engine) Outcome() Outcome {
 
 // outcome sums up all deployments. The caller holds mu.
 func (e *Engine) outcome() Outcome {
-	state := e.sources.State()
+	state := e.desired.State
 	if state == nil {
 		return Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
 	}
@@ -47,6 +47,9 @@ func (e *Engine) outcome() Outcome {
 	o := Outcome{
 		Commit: state.Commit, Verdict: Success,
 		Summary: fmt.Sprintf("%d of %d running", len(e.inState[StateReady]), state.Len()),
+	}
+	if state.Len() == 0 {
+		o.Summary = "no deployment is declared"
 	}
 	switch {
 	case len(bad) > 0:
@@ -84,7 +87,8 @@ func first(of []string) string {
 // ones apart. The caller holds mu.
 func (e *Engine) tellOutcome() {
 	if e.open() && len(e.inState[StateFailed])+len(e.inState[StateHeld]) == 0 {
-		return // nothing to tell yet: spare the sum
+		e.settled = "" // whatever comes of it is news
+		return
 	}
 	o := e.outcome()
 	key := o.Commit + " " + string(o.Verdict)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -9,29 +10,45 @@ import (
 	"github.com/berthdev/berth/reconciler/planner"
 )
 
+// patience is how long the first plan waits for backends to be asked once, so
+// that it does not call one unknown that only was not asked yet.
+const patience = 2 * time.Second
+
 // planLoop plans whenever something is dirty, until ctx ends.
 func (e *Engine) planLoop(ctx context.Context) {
+	first := time.AfterFunc(patience, e.poke)
+	defer first.Stop()
+	began := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.wake:
 		}
-		e.checkRewind(ctx)
 		e.mu.Lock()
-		if e.replan || e.plan == nil || len(e.dirty) > 0 {
-			e.planOnce(time.Now())
+		hasty := e.plan == nil && time.Since(began) < patience && !e.world.asked()
+		e.mu.Unlock()
+		d := e.sources.Desired()
+		if d.State == nil || hasty {
+			continue // nothing is known of what shall run, or of where: nothing is done
 		}
+		e.checkRewind(ctx, d)
+		e.mu.Lock()
+		e.planOnce(d, time.Now())
 		e.tellOutcome()
 		e.mu.Unlock()
 	}
 }
 
 // planOnce plans what is dirty and queues what follows. The caller holds mu.
-func (e *Engine) planOnce(now time.Time) {
-	state := e.sources.State()
-	if state == nil {
-		return // nothing is known of what shall run: nothing is done
+func (e *Engine) planOnce(d Desired, now time.Time) {
+	if d.Stale != e.desired.Stale || d.Rewound != e.desired.Rewound || d.Confirmed != e.desired.Confirmed {
+		e.replan = true
+	}
+	e.desired = d
+	e.markUsers()
+	if !e.replan && e.plan != nil && len(e.dirty) == 0 {
+		return
 	}
 	in := e.input(now)
 	all := e.replan || e.plan == nil
@@ -61,20 +78,26 @@ func (e *Engine) planOnce(now time.Time) {
 	}
 }
 
+// markUsers marks the deployments of the apps that changed. The caller holds mu.
+func (e *Engine) markUsers() {
+	if len(e.apps) == 0 {
+		return
+	}
+	for name, d := range e.desired.State.Deployments() {
+		if e.apps[d.App] {
+			e.dirty[name] = true
+		}
+	}
+	clear(e.apps)
+}
+
 // input gathers what the planner needs. The caller holds mu for as long as it is used.
 func (e *Engine) input(now time.Time) planner.Input {
-	in := planner.Input{
-		Desired: e.sources.State(), Catalog: e.sources.Catalog(),
+	return planner.Input{
+		Desired: e.desired.State, Catalog: e.sources.Catalog(),
 		Backends: e.world.backends, Pods: e.world.pods, Now: now,
-		Rewound: e.sources.Rewound(), Confirmed: e.sources.Confirmed(),
+		Unreadable: e.desired.Stale, Rewound: cmp.Or(e.desired.Rewound, e.rewind.why), Confirmed: e.desired.Confirmed,
 	}
-	if ok, why := e.sources.Current(); !ok {
-		in.Unreadable = why
-	}
-	if in.Rewound == "" {
-		in.Rewound = e.rewind.why
-	}
-	return in
 }
 
 // dispatch notes the decision about one deployment and queues it where

@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+
+	"github.com/berthdev/berth/sources/desired"
 )
 
 // rewind is what was found out about the history of the desired state: whether
@@ -16,20 +18,20 @@ type rewind struct {
 }
 
 // checkRewind asks the history about pods of deployments that were dropped.
-func (e *Engine) checkRewind(ctx context.Context) {
-	head := e.sources.Head()
-	if head == nil || head.Commit == "" {
+func (e *Engine) checkRewind(ctx context.Context, d Desired) {
+	head := d.State.Commit
+	if head == "" {
 		return
 	}
 	e.mu.Lock()
-	if e.rewind.head != head.Commit {
+	if e.rewind.head != head {
 		e.replan = e.replan || e.rewind.why != "" // what was held may go now
-		e.rewind = rewind{head: head.Commit, checked: map[string]bool{}}
+		e.rewind = rewind{head: head, checked: map[string]bool{}}
 	}
-	commits := e.orphanCommits()
+	commits := e.orphanCommits(d.State)
 	e.mu.Unlock()
 	for _, commit := range commits {
-		later, err := e.sources.Contains(ctx, commit, head.Commit)
+		later, err := e.sources.Contains(ctx, commit, head)
 		if err != nil {
 			e.log.Warn("the history cannot be read", "commit", short(commit), "error", err)
 			continue
@@ -37,7 +39,7 @@ func (e *Engine) checkRewind(ctx context.Context) {
 		e.mu.Lock()
 		e.rewind.checked[commit] = true
 		if later && e.rewind.why == "" {
-			e.rewind.why = "the desired state went back from " + short(commit) + " to " + short(head.Commit)
+			e.rewind.why = "the desired state went back from " + short(commit) + " to " + short(head)
 			e.replan = true
 		}
 		e.mu.Unlock()
@@ -46,11 +48,7 @@ func (e *Engine) checkRewind(ctx context.Context) {
 
 // orphanCommits returns the commits, not asked about yet, that made pods of
 // dirty deployments which nothing declares. The caller holds mu.
-func (e *Engine) orphanCommits() []string {
-	state := e.sources.State()
-	if state == nil {
-		return nil
-	}
+func (e *Engine) orphanCommits(state *desired.State) []string {
 	found := map[string]bool{}
 	look := func(name string) {
 		if len(e.world.pods[name]) == 0 {

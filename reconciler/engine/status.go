@@ -81,7 +81,7 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 	case planner.Keep:
 		if e.readyOn(d) {
 			e.turnReady(s, d, now)
-		} else if s.State != StateFailed {
+		} else if s.State != StateFailed && s.State != StateProgressing { // its backend says more
 			e.turn(s, StateProgressing, "its pods are becoming ready")
 		}
 	default:
@@ -191,11 +191,10 @@ func (e *Engine) move(s *Status, to State) {
 
 // markDependents marks the deployments that wait for this one. The caller holds mu.
 func (e *Engine) markDependents(name string) {
-	state := e.sources.State()
-	if state == nil {
+	if e.desired.State == nil {
 		return
 	}
-	for _, other := range state.Dependents(name) {
+	for _, other := range e.desired.State.Dependents(name) {
 		e.dirty[other] = true
 		e.poke()
 	}

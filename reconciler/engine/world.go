@@ -8,6 +8,9 @@ import (
 	"github.com/berthdev/berth/reconciler/planner"
 )
 
+// notAsked is the problem of a backend before the first answer or error.
+const notAsked = "not asked yet"
+
 // world is what was observed of the backends. The engine's mu guards it.
 type world struct {
 	backends []planner.Backend // in the order of the configuration
@@ -22,7 +25,7 @@ func newWorld(bs []Backend) world {
 	w := world{pods: map[string][]backends.Pod{}, touched: map[string]uint64{}}
 	for _, b := range bs {
 		w.backends = append(w.backends, planner.Backend{
-			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: "not asked yet",
+			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: notAsked,
 		})
 	}
 	return w
@@ -91,6 +94,11 @@ func (w *world) lost(backend int, why string) (news bool) {
 	news = w.backends[backend].Problem != why
 	w.backends[backend].Problem = why
 	return news
+}
+
+// asked tells whether every backend was asked once, whatever came of it.
+func (w *world) asked() bool {
+	return !slices.ContainsFunc(w.backends, func(b planner.Backend) bool { return b.Problem == notAsked })
 }
 
 // podsOn returns the deployment's pods on one backend.

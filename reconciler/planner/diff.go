@@ -53,8 +53,8 @@ func (g *planning) compare(s *subject, c *candidate, d Decision) Decision {
 // pods having a GPU.
 func (g *planning) book(s *subject, c *candidate, pods int) {
 	at := s.claim(c.backend)
-	at.planned = c.ask.usage(c.ask.replicas)
-	at.planned.gpus = c.ask.usage(pods).gpus
+	at.planned = c.usage(c.ask.replicas)
+	at.planned.gpus = c.usage(pods).gpus
 	if !g.in.Backends[c.backend].Capacity.OneHost || c.ask.replicas == 0 {
 		return
 	}

@@ -100,7 +100,7 @@ func (t *table) write(g *planning, s *subject) {
 	slices.SortStableFunc(t.choices, compareFit)
 	for _, c := range t.choices {
 		b := &g.in.Backends[c.backend]
-		choice := Choice{Flavour: c.flavour.Name, Backend: b.Name, Fits: c.why == "", Reason: c.why, Score: c.score.told()}
+		choice := Choice{Flavour: c.flavour.Name, Backend: b.Name, Fits: c.why == "", Reason: c.why, Score: c.score.told(s.from.Backend != "")}
 		if choice.Fits && b.unavailable() != "" {
 			choice.Reason = b.unavailable()
 		}
@@ -112,9 +112,10 @@ func (t *table) write(g *planning, s *subject) {
 	}
 }
 
-func (s score) told() Score {
+// told returns the score as people read it.
+func (s score) told(runs bool) Score {
 	t := Score{
-		Stays: s[partBackend] == 0 && s[partFlavour] == 0, Weights: -s[partWeights], Priority: s[partPriority],
+		Stays: runs && s[partBackend] == 0 && s[partFlavour] == 0, Weights: -s[partWeights], Priority: s[partPriority],
 		Specific: -s[partSpecific], Preference: -s[partPreference], Load: s[partLoad],
 	}
 	if t.Priority == unsaid {

@@ -26,7 +26,7 @@ type usage struct {
 	pods   int
 }
 
-// gpuCount counts GPUs by vendor; those of any vendor stand first.
+// gpuCount counts GPUs by vendor; those of an unknown one stand first.
 type gpuCount [4]int
 
 func vendorIndex(v schema.GPUVendor) int {
@@ -42,30 +42,12 @@ func vendorIndex(v schema.GPUVendor) int {
 	}
 }
 
-func (c gpuCount) sum() int { return c[0] + c[1] + c[2] + c[3] }
-
-// of counts the GPUs of a vendor (0: any).
+// of counts the GPUs that may be of a vendor.
 func (c gpuCount) of(vendor int) int {
 	if vendor == 0 {
-		return c.sum()
+		return c[0]
 	}
-	return c[vendor]
-}
-
-// free returns how many of the GPUs in total a pod that asks for this vendor (0:
-// any) can get, when c are taken. Those taken of any vendor are, as far as
-// possible, of another one.
-func (c gpuCount) free(total gpuCount, vendor int) int {
-	if vendor == 0 {
-		return total.sum() - c.sum()
-	}
-	elsewhere := 0
-	for v := 1; v < len(c); v++ {
-		if v != vendor {
-			elsewhere += max(0, total[v]-c[v])
-		}
-	}
-	return total[vendor] + total[0] - c[vendor] - max(0, c[0]-elsewhere)
+	return c[vendor] + c[0]
 }
 
 func (u *usage) add(o usage, sign int) {
@@ -95,7 +77,9 @@ func (c *claim) takes() usage {
 		gpus:   c.held.gpus,
 	}
 	for v, n := range c.planned.gpus {
-		t.gpus[v] += max(0, n-c.held.gpus.of(v))
+		if n > 0 {
+			t.gpus[v] += max(0, n-c.held.gpus.of(v))
+		}
 	}
 	return t
 }

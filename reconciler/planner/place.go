@@ -15,8 +15,9 @@ type candidate struct {
 	flavour *schema.Flavour
 	backend int
 	ask     *ask
-	why     string // why it is out; empty: it fits
-	passing bool   // what rules it out may pass without a change to the input
+	vendor  schema.GPUVendor // of the GPUs that it gets
+	why     string           // why it is out; empty: it fits
+	passing bool             // what rules it out may pass without a change to the input
 	score   score
 }
 
@@ -66,7 +67,7 @@ func (g *planning) unchanged(s *subject) bool {
 		return false
 	}
 	f := &s.release.Flavours[at]
-	hash := g.want(s, &candidate{flavour: f, backend: s.home, ask: merge(f, d)}).specHash()
+	hash := g.want(s, g.newCandidate(f, merge(f, d), s.home)).specHash()
 	for i := range s.pods {
 		if p := &s.pods[i]; live(p) && (p.SpecHash != hash || p.Backend != s.from.Backend) {
 			return false
@@ -171,8 +172,26 @@ func (g *planning) candidates(s *subject) []*candidate {
 	return all
 }
 
+// newCandidate returns a flavour on a backend. Where the flavour does not say
+// whose GPU it needs, it gets one of the vendor that the backend has most of: by
+// what the backend has, not by what is free, so that the answer stays.
+func (g *planning) newCandidate(f *schema.Flavour, a *ask, backend int) *candidate {
+	c := &candidate{flavour: f, backend: backend, ask: a, vendor: a.gpu.vendor}
+	if a.gpus == 0 || c.vendor != "" {
+		return c
+	}
+	var count gpuCount
+	for _, gpu := range g.in.Backends[backend].Capacity.GPUs {
+		v := vendorIndex(gpu.Vendor)
+		if count[v]++; count[v] > count[vendorIndex(c.vendor)] || c.vendor == "" {
+			c.vendor = gpu.Vendor
+		}
+	}
+	return c
+}
+
 func (g *planning) candidate(s *subject, f *schema.Flavour, a *ask, backend int) *candidate {
-	c := &candidate{flavour: f, backend: backend, ask: a}
+	c := g.newCandidate(f, a, backend)
 	for _, rule := range rules {
 		if c.why, c.passing = rule(g, s, c); c.why != "" {
 			break
@@ -211,7 +230,9 @@ func (g *planning) score(s *subject, c *candidate) score {
 		}
 	}
 	r[partPreference] = -b.Priority
-	r[partLoad] = g.load(c.backend)
+	if c.ask.replicas > 0 { // what takes nothing goes nowhere else for lack of room
+		r[partLoad] = g.load(c.backend)
+	}
 	return r
 }
 

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/Masterminds/semver/v3"
+
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/catalog"
 )
 
 // resolve finds the release that the deployment asks for, and whether it may run it.
@@ -19,8 +22,12 @@ func (g *planning) resolve(s *subject) {
 		s.unread = unread
 	}
 	release, resolution, err := g.in.Catalog.Resolve(d.App, d.Version)
+	if why := g.missingOnly(s, release, resolution); why != "" {
+		s.refused = verdict{Hold, schema.Invalid, why + "; its pods run on"}
+		return
+	}
 	if err != nil {
-		s.refused = s.unresolved(err)
+		s.refused = g.unresolved(s, err)
 		return
 	}
 	s.release, s.resolution = release, resolution
@@ -37,17 +44,40 @@ func (g *planning) resolve(s *subject) {
 }
 
 // unresolved says what follows when no release could be found.
-func (s *subject) unresolved(err error) verdict {
+func (g *planning) unresolved(s *subject, err error) verdict {
+	_, published := g.in.Catalog.App(s.doc.App)
 	switch {
 	case schema.KindOf(err) == schema.Invalid:
 		return verdict{Hold, schema.Invalid, err.Error()}
-	case len(s.unread) > 0:
-		return verdict{Wait, schema.Waiting, err.Error() + "; not read yet: " + bounded(s.unread, ", ")}
+	case len(s.unread) > 0 && published:
+		return verdict{Wait, schema.Waiting, err.Error() + "; not read yet: repo " + bounded(s.unread, ", ")}
+	case len(s.unread) > 0: // the error says it
+		return verdict{Wait, schema.Waiting, err.Error()}
 	case len(s.seats) > 0:
 		return verdict{Hold, schema.Waiting, err.Error() + "; its pods run on"}
 	default:
 		return verdict{Wait, schema.KindOf(err), err.Error()}
 	}
+}
+
+// missingOnly says that the release that runs may be missing only because its
+// file cannot be read: then no other takes its place, unless the deployment asks
+// for another. Empty: it is not.
+func (g *planning) missingOnly(s *subject, release *catalog.Release, by catalog.Resolution) string {
+	runs := s.from.Release
+	if runs == "" || release != nil && release.Version == runs {
+		return ""
+	}
+	why, hold := g.in.Catalog.Holds(s.doc.App, runs)
+	switch {
+	case !hold, by.Rule == catalog.RuleExact:
+		return ""
+	case by.Rule == catalog.RuleRange:
+		if v, err := semver.NewVersion(runs); err == nil && !inRange(s.doc.Version, v) {
+			return ""
+		}
+	}
+	return why
 }
 
 // missingScopes returns the scopes that are needed and not granted, sorted.

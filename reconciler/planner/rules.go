@@ -153,7 +153,7 @@ func ruleSize(g *planning, s *subject, c *candidate) (string, bool) {
 	if s.runsAs(c) || !b.Known {
 		return "", false
 	}
-	need, has := c.ask.usage(c.ask.replicas), &b.Capacity
+	need, has := c.usage(c.ask.replicas), &b.Capacity
 	switch {
 	case has.CPU > 0 && need.cpu > has.CPU:
 		return fmt.Sprintf("needs %s CPUs, it has %s", need.cpu, has.CPU), false
@@ -171,7 +171,7 @@ func ruleRoom(g *planning, s *subject, c *candidate) (string, bool) {
 	if s.runsAs(c) {
 		return "", false
 	}
-	need, held, used := c.ask.usage(c.ask.replicas), s.held(c.backend), &g.ledger.used[c.backend]
+	need, held, used := c.usage(c.ask.replicas), s.held(c.backend), &g.ledger.used[c.backend]
 	if free := max(0, has.CPU-used.cpu); has.CPU > 0 && need.cpu > held.cpu && need.cpu > free {
 		return fmt.Sprintf("needs %s CPUs, %s of %s are free", need.cpu, free, has.CPU), true
 	}
@@ -187,7 +187,7 @@ func ruleGPUs(g *planning, s *subject, c *candidate) (string, bool) {
 	if s.runsAs(c) || need == 0 || !g.in.Backends[c.backend].Known {
 		return "", false
 	}
-	if free := g.freeGPUs(c); need > free && need > s.held(c.backend).gpus.of(vendorIndex(c.ask.vendor)) {
+	if free := g.freeGPUs(c); need > free && need > s.held(c.backend).gpus.of(vendorIndex(c.vendor)) {
 		return fmt.Sprintf("needs %s, %d of %d are free", gpus(c), max(0, free), g.suitable(c)), true
 	}
 	return "", false
@@ -196,8 +196,8 @@ func ruleGPUs(g *planning, s *subject, c *candidate) (string, bool) {
 // gpus says how many GPUs a candidate needs.
 func gpus(c *candidate) string {
 	vendor := ""
-	if c.ask.vendor != "" {
-		vendor = string(c.ask.vendor) + " "
+	if c.vendor != "" {
+		vendor = string(c.vendor) + " "
 	}
 	if n := c.ask.gpus * c.ask.replicas; n != 1 {
 		return fmt.Sprintf("%d %sGPUs", n, vendor)
@@ -209,7 +209,8 @@ func gpus(c *candidate) string {
 func (g *planning) suitable(c *candidate) int {
 	n := 0
 	for i := range g.in.Backends[c.backend].Capacity.GPUs {
-		if c.ask.gpu.match(&g.in.Backends[c.backend].Capacity.GPUs[i]) != NotMatched {
+		gpu := &g.in.Backends[c.backend].Capacity.GPUs[i]
+		if same(string(c.vendor), string(gpu.Vendor)) != NotMatched && c.ask.gpu.match(gpu) != NotMatched {
 			n++
 		}
 	}
@@ -222,12 +223,13 @@ func (g *planning) freeGPUs(c *candidate) int {
 	for _, gpu := range g.in.Backends[c.backend].Capacity.GPUs {
 		total[vendorIndex(gpu.Vendor)]++
 	}
-	return min(g.suitable(c), g.ledger.used[c.backend].gpus.free(total, vendorIndex(c.ask.vendor)))
+	v := vendorIndex(c.vendor)
+	return min(g.suitable(c), total.of(v)-g.ledger.used[c.backend].gpus.of(v))
 }
 
 // rulePorts: no other deployment has a host port that this one names.
 func rulePorts(g *planning, s *subject, c *candidate) (string, bool) {
-	if s.runsAs(c) || !g.in.Backends[c.backend].Capacity.OneHost {
+	if s.runsAs(c) || c.ask.replicas == 0 || !g.in.Backends[c.backend].Capacity.OneHost {
 		return "", false
 	}
 	for _, p := range c.ask.fixed {

@@ -26,10 +26,9 @@ type ask struct {
 	runAs    string
 	cpu      schema.CPU // of one pod; 0: not stated
 	memory   schema.Bytes
-	gpus     int
-	vendor   schema.GPUVendor // of the GPUs; empty: any
-	gpu      gpuRequest       // what a required selector asks of a GPU
-	fixed    []hostPort       // the host ports that it names
+	gpus     int        // of one pod
+	gpu      gpuRequest // what a required selector asks of a GPU
+	fixed    []hostPort // the host ports that it names
 	replicas int
 }
 
@@ -77,7 +76,7 @@ func (a *ask) count(f *schema.Flavour) {
 		r := gpuAsked(s)
 		a.gpus = max(a.gpus, r.Count)
 		if a.gpu.Count == 0 || a.gpu.vendor == "" {
-			a.gpu, a.vendor = r, r.vendor
+			a.gpu = r
 		}
 	}
 	r := a.Resources
@@ -96,9 +95,9 @@ func (a *ask) count(f *schema.Flavour) {
 }
 
 // usage is what n pods take.
-func (a *ask) usage(n int) usage {
-	u := usage{cpu: a.cpu * schema.CPU(n), memory: a.memory * schema.Bytes(n), pods: n}
-	u.gpus[vendorIndex(a.vendor)] = a.gpus * n
+func (c *candidate) usage(n int) usage {
+	u := usage{cpu: c.ask.cpu * schema.CPU(n), memory: c.ask.memory * schema.Bytes(n), pods: n}
+	u.gpus[vendorIndex(c.vendor)] = c.ask.gpus * n
 	return u
 }
 
@@ -124,6 +123,9 @@ func (g *planning) want(s *subject, c *candidate) *wanted {
 		Rollout:  rollout(s.doc, c.ask, b),
 	}
 	w.Pod = podSpec(c.ask, c.flavour)
+	if c.ask.gpus > 0 {
+		w.Pod.GPUVendor = c.vendor
+	}
 	w.Pod.Env = environment(c.flavour, s.doc, w)
 	s.wanted = wanted{c.flavour, c.backend, w, ""}
 	return &s.wanted
@@ -138,16 +140,12 @@ func (w *wanted) specHash() string {
 }
 
 func podSpec(a *ask, f *schema.Flavour) backends.PodSpec {
-	spec := backends.PodSpec{
+	return backends.PodSpec{
 		Image: f.Image, Command: a.Command, Args: a.Args, Ports: a.Ports, Volumes: a.Volumes,
 		Workdir: a.Workdir, User: a.runAs, CPU: a.cpu, Memory: a.memory, GPUs: a.gpus,
 		Healthcheck: a.Healthcheck, StopGracePeriod: orDefault(a.StopGracePeriod, defaultStopGrace),
 		Restart: a.Restart, Pull: a.Pull, Capabilities: a.Capabilities, Privileged: a.Privileged, Network: a.Network,
 	}
-	if a.gpus > 0 {
-		spec.GPUVendor = a.vendor
-	}
-	return spec
 }
 
 // environment is the flavour's env, under the deployment's, under what every pod

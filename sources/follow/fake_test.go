@@ -1,0 +1,229 @@
+package follow
+
+import (
+	"context"
+	"crypto/sha1"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+)
+
+// A fakeRepo is a repository in memory, and every source that is open of it.
+type fakeRepo struct {
+	url string
+
+	mu       sync.Mutex
+	history  []*sources.Snapshot
+	head     *sources.Snapshot
+	previous map[string]string // commit to its parent
+	stored   *sources.Snapshot
+	failure  error         // of Update
+	hang     bool          // Update waits until its context ends
+	answer   chan struct{} // Update waits for it; nil: it does not
+	panics   bool
+	readFail error          // of Read
+	readFrom int            // the Read, counted from now, from which on it fails
+	updates  []time.Time    // when each began
+	reads    map[string]int // by path
+	open     int
+}
+
+func newFakeRepo(url string) *fakeRepo {
+	return &fakeRepo{url: url, previous: map[string]string{}, reads: map[string]int{}}
+}
+
+// push commits changes to the files of the head: an empty text removes a file.
+func (r *fakeRepo) push(message string, changes map[string]string) *sources.Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	files := map[string]string{}
+	parent := ""
+	if r.head != nil {
+		maps.Copy(files, r.head.Tree.(*fakeTree).files)
+		parent = r.head.Commit
+	}
+	for name, text := range changes {
+		if files[name] = text; text == "" {
+			delete(files, name)
+		}
+	}
+	commit := fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, r.url, len(r.history), message)))
+	r.head = &sources.Snapshot{
+		URL: r.url, Name: "refs/heads/main", Commit: commit, Message: message, Tree: &fakeTree{repo: r, files: files},
+	}
+	r.history = append(r.history, r.head)
+	r.previous[commit] = parent
+	return r.head
+}
+
+// set changes how the repository behaves.
+func (r *fakeRepo) set(change func(*fakeRepo)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(r)
+}
+
+func (r *fakeRepo) asked() []time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.updates)
+}
+
+// readCount returns how many files were read.
+func (r *fakeRepo) readCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, times := range r.reads {
+		n += times
+	}
+	return n
+}
+
+func (r *fakeRepo) opened() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.open
+}
+
+type fakeSource struct{ repo *fakeRepo }
+
+func (r *fakeRepo) source() sources.Source {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open++
+	return fakeSource{r}
+}
+
+func (s fakeSource) Update(ctx context.Context) (*sources.Snapshot, error) {
+	r := s.repo
+	r.mu.Lock()
+	r.updates = append(r.updates, time.Now())
+	hang, answer, panics := r.hang, r.answer, r.panics
+	r.mu.Unlock()
+	if panics {
+		panic("a hostile pack")
+	}
+	if hang {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if answer != nil {
+		select {
+		case <-answer:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failure != nil {
+		return nil, r.failure
+	}
+	if r.head == nil {
+		return nil, &schema.Error{Op: "fetch", Resource: r.url, Kind: schema.Terminal, Err: errors.New("the ref does not exist")}
+	}
+	return r.head, nil
+}
+
+func (s fakeSource) Stored(context.Context) (*sources.Snapshot, error) {
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	return s.repo.stored, nil
+}
+
+func (s fakeSource) Contains(_ context.Context, newer, older string) (bool, error) {
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	for commit := newer; commit != ""; commit = s.repo.previous[commit] {
+		if commit == older {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (s fakeSource) Close() error {
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	s.repo.open--
+	return nil
+}
+
+// A fakeTree is files by path.
+type fakeTree struct {
+	repo  *fakeRepo
+	files map[string]string
+}
+
+func blobOf(text string) sources.Hash { return sources.Hash(sha1.Sum([]byte(text))) }
+
+func (t *fakeTree) Hash() sources.Hash { return blobOf(fmt.Sprint(t.files)) }
+
+func (t *fakeTree) Diff(ctx context.Context, before sources.Tree, enter func(string) bool, visit func(sources.Change) error) error {
+	old := map[string]string{}
+	if before != nil {
+		old = before.(*fakeTree).files
+	}
+	names := maps.Clone(old)
+	maps.Copy(names, t.files)
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		c := sources.Change{Path: name}
+		if text, ok := old[name]; ok {
+			c.Before = blobOf(text)
+		}
+		if text, ok := t.files[name]; ok {
+			c.After = blobOf(text)
+		}
+		if c.Before == c.After || !entered(name, enter) {
+			continue
+		}
+		if err := visit(c); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// entered tells whether every folder above a file is entered.
+func entered(name string, enter func(string) bool) bool {
+	dir := path.Dir(name)
+	if dir == "." {
+		return true
+	}
+	for i, c := range dir + "/" {
+		if c == '/' && !enter(dir[:i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func (t *fakeTree) Read(ctx context.Context, blob sources.Hash, limit int64) ([]byte, error) {
+	t.repo.mu.Lock()
+	defer t.repo.mu.Unlock()
+	for name, text := range t.files {
+		if blobOf(text) != blob {
+			continue
+		}
+		t.repo.reads[name]++
+		if t.repo.readFail != nil {
+			if t.repo.readFrom--; t.repo.readFrom < 0 {
+				return nil, t.repo.readFail
+			}
+		}
+		if int64(len(text)) > limit || strings.Contains(text, "pretend to be huge") {
+			return nil, &schema.Error{Op: "read file", Resource: name, Kind: schema.Invalid, Err: errors.New("too large")}
+		}
+		return []byte(text), nil
+	}
+	return nil, fmt.Errorf("no blob %s", blob)
+}

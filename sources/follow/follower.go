@@ -1,0 +1,259 @@
+package follow
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+)
+
+const (
+	// attemptTime bounds the fetch of one source, and the reading of what came.
+	attemptTime = 5 * time.Minute
+	// patience is how long the first answer is waited for before what a former
+	// process left on disk is used.
+	patience = 3 * time.Second
+)
+
+// A surrounding is what all followers of a hub share.
+type surrounding struct {
+	open    Opener
+	lanes   *lanes
+	metrics *metrics
+	logger  *slog.Logger
+	watch   bool
+}
+
+// A follower keeps one source current.
+type follower struct {
+	*surrounding
+	name string
+	spec Spec
+	dir  string // of a local repository; empty: it is remote
+	// first tells that it waits for no place in a lane.
+	first bool
+	// take turns a snapshot into values. before is the one that it took last.
+	// It calls read between swapping the values and telling of it. After an
+	// error nothing has changed.
+	take func(ctx context.Context, before, now *sources.Snapshot, read func(rewound string)) (outcome, error)
+	// troubled is called when the source's problem is another one, or no more.
+	troubled func(problem string)
+	after    <-chan struct{} // closed when the follower that this one replaces has ended; nil: none
+
+	wakes chan struct{} // one slot, so that bursts coalesce
+	done  chan struct{} // closed when run has ended
+	stop  context.CancelFunc
+
+	mu       sync.Mutex
+	source   sources.Source // nil: not opened
+	closed   bool
+	interval time.Duration
+	resolved string // what the ref last was, as refs/heads/main
+	status   Status
+
+	// Only for the goroutine that runs it.
+	before *sources.Snapshot // last taken
+	told   Status            // as it was when troubled was last called
+}
+
+// wake makes the follower ask its source soon. It never blocks.
+func (f *follower) wake() {
+	select {
+	case f.wakes <- struct{}{}:
+	default: // it is woken already
+	}
+}
+
+// run follows until ctx ends.
+func (f *follower) run(ctx context.Context) {
+	defer close(f.done)
+	if f.after != nil {
+		<-f.after // two of them must not work on one mirror; it ends soon, for its context has
+	}
+	defer f.close()
+	if f.watch && f.dir != "" {
+		var watching sync.WaitGroup
+		watching.Go(func() { watchRefs(ctx, f.dir, f.logger.With("source", f.name), f.wake) })
+		defer watching.Wait()
+	}
+	for floods := (spacing{}); ; {
+		select {
+		case <-f.wakes: // what comes from now on finds the slot free
+		default:
+		}
+		err := f.attempt(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if !f.sleep(ctx, f.settle(err), &floods) {
+			return
+		}
+	}
+}
+
+// sleep waits for the next attempt; false: ctx has ended.
+func (f *follower) sleep(ctx context.Context, poll time.Duration, floods *spacing) bool {
+	timer := time.NewTimer(poll)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	case <-f.wakes:
+	}
+	timer.Reset(floods.next(time.Now()))
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// attempt asks the source once and takes what it has.
+func (f *follower) attempt(ctx context.Context) (err error) {
+	defer f.recovered(&err)
+	if f.before != nil {
+		now, err := f.fetch(ctx, f.before)
+		if err != nil {
+			return err
+		}
+		return f.accept(ctx, now, false)
+	}
+	now, err := f.firstFetch(ctx)
+	if err != nil {
+		if f.before == nil {
+			f.acceptStored(ctx)
+		}
+		return err
+	}
+	return f.accept(ctx, now, false)
+}
+
+// firstFetch fetches, and meanwhile takes what is stored if that takes long.
+func (f *follower) firstFetch(ctx context.Context) (*sources.Snapshot, error) {
+	var now *sources.Snapshot
+	var err error
+	fetched := make(chan struct{})
+	go func() {
+		defer close(fetched)
+		defer f.recovered(&err)
+		now, err = f.fetch(ctx, nil)
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-fetched:
+	case <-timer.C:
+		f.acceptStored(ctx)
+		<-fetched
+	}
+	return now, err
+}
+
+// fetch asks the source for its snapshot. before is the one that is known.
+func (f *follower) fetch(ctx context.Context, before *sources.Snapshot) (*sources.Snapshot, error) {
+	if !f.first && f.dir == "" {
+		leave, err := f.lanes.enter(ctx, f.failing())
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	started := time.Now()
+	f.note(func(s *Status) { s.Attempt = started })
+	source, err := f.opened()
+	var now *sources.Snapshot
+	if err == nil {
+		now, err = source.Update(ctx)
+	}
+	f.metrics.fetched(time.Since(started), now != before, err)
+	return now, err
+}
+
+// accept takes a snapshot, unless it was taken already.
+func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored bool) error {
+	if now == f.before {
+		f.note(func(s *Status) { s.Stored = s.Stored && stored })
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	started := time.Now()
+	result, err := f.take(ctx, f.before, now, func(rewound string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.resolved = now.Name
+		f.status.Commit, f.status.Message = now.Commit, title(now.Message)
+		f.status.Stored, f.status.Rewound = stored, rewound
+	})
+	if err != nil {
+		return err
+	}
+	moved := f.before == nil || f.before.Commit != now.Commit
+	f.before = now
+	if moved {
+		f.logger.Info("source read", "source", f.name, "commit", short(now.Commit), "files", result.files,
+			result.what, some(result.changed), "stored", stored, "took", time.Since(started).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// acceptStored takes what a former process left on disk, if it did. That it
+// cannot be read is no news: the source itself cannot be read either.
+func (f *follower) acceptStored(ctx context.Context) {
+	source, err := f.opened()
+	if err != nil {
+		return
+	}
+	now, err := source.Stored(ctx)
+	if err == nil && now != nil {
+		err = f.accept(ctx, now, true)
+	}
+	if err != nil {
+		f.logger.Debug("what is stored of a source cannot be used", "source", f.name, "error", err)
+	}
+}
+
+// settle notes how an attempt went and returns when the next one is due.
+func (f *follower) settle(err error) time.Duration {
+	now := time.Now()
+	f.metrics.attempted(f.name, now, err)
+	f.mu.Lock()
+	before := f.status
+	s, wait := &f.status, f.interval
+	if err == nil {
+		s.Success, s.Problem, s.Kind, s.Failures = now, "", "", 0
+	} else {
+		s.Problem, s.Kind = err.Error(), schema.KindOf(err)
+		s.Failures++
+		wait = backoff(s.Kind, s.Failures, f.interval)
+	}
+	wait = spread(wait)
+	s.Next = now.Add(wait)
+	after := f.status
+	f.mu.Unlock()
+	f.logProblem(before, after, wait)
+	if after.Problem != f.told.Problem || after.Stored != f.told.Stored {
+		f.told = after
+		f.troubled(after.Problem)
+	}
+	return wait
+}
+
+// logProblem logs a problem when it is new, and then ever less often.
+func (f *follower) logProblem(before, after Status, retry time.Duration) {
+	switch n := after.Failures; {
+	case n == 0 && before.Failures > 0:
+		f.logger.Info("source can be read again", "source", f.name, "failures", before.Failures)
+	case n > 0 && (before.Problem != after.Problem || n&(n-1) == 0):
+		f.logger.Warn("source cannot be read", "source", f.name, "error", after.Problem, "kind", after.Kind,
+			"failures", n, "retry", retry.Round(time.Millisecond))
+	}
+}

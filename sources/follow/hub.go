@@ -1,0 +1,302 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/schema/publication"
+	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/catalog"
+	"github.com/berthdev/berth/sources/desired"
+)
+
+// A Spec says which source to open.
+type Spec struct {
+	URL     string // may hold a password
+	Ref     string
+	History bool // whether commits are kept, to tell a rewound branch
+}
+
+// An Opener opens a source. It does not ask the remote.
+type Opener func(Spec) (sources.Source, error)
+
+// Options are what a [Hub] follows, and how.
+type Options struct {
+	Desired schema.Desired
+	Open    Opener
+	// Same tells whether two URLs name one repository, however they are spelled.
+	Same func(a, b string) bool
+	// Redact returns a URL without secrets.
+	Redact func(url string) string
+	// LocalDir returns the folder of a repository on this machine.
+	LocalDir func(url string) (dir string, local bool)
+	// Watch makes local repositories be followed by file events.
+	Watch  bool
+	Logger *slog.Logger
+	// Notify is told what changed, after it did, one change after the other. It
+	// must not block.
+	Notify  func(Change)
+	Metrics prometheus.Registerer // nil: none
+
+	// What files say; nil: as package schema reads them.
+	parseDesired  func(path string, data []byte) schema.DesiredFile
+	parseManifest func(path string, data []byte) schema.Publication
+}
+
+// A Change is what became different: what it does not name did not change.
+type Change struct {
+	Deployments []string // whose declaration is new, changed, gone, broken or broken no more; sorted
+	Identifiers []string // of apps that changed in a way that could matter; sorted
+	Commit      string   // of the desired state, now
+	Rewound     bool     // the desired state is taken for one that went back
+	// Holds tells that what is held because it cannot be read may be another,
+	// for any deployment: see [desired.State.Holds] and [catalog.Catalog.Holds].
+	Holds bool
+	// Readiness tells that the answers of [catalog.Catalog.Ready] may be others.
+	Readiness bool
+	Sources   bool // a source's status changed in more than its times
+}
+
+// A Hub follows the desired state and the app repositories that it names.
+type Hub struct {
+	options   Options
+	shared    *surrounding
+	desired   *follower
+	documents *reader[schema.DesiredFile]
+	manifests *reader[schema.Publication]
+
+	view    atomic.Pointer[View]
+	catalog atomic.Pointer[catalog.Catalog]
+
+	// swapping is held while values are swapped and told about: one at a time.
+	swapping sync.Mutex
+	furthest *sources.Snapshot // of the desired state; only for its follower
+
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil: followers do not run by themselves
+	repos   map[string]*followedRepo
+	running sync.WaitGroup
+}
+
+// A View is the desired state with what belongs to it.
+type View struct {
+	State   *desired.State
+	Head    *sources.Snapshot // from which State was read
+	Rewound string            // as in [Status]
+}
+
+// A followedRepo is a Repo document and who follows it.
+type followedRepo struct {
+	*follower
+	doc *schema.Repo
+}
+
+// New returns a hub that follows nothing yet.
+func New(o Options) *Hub {
+	if o.parseDesired == nil {
+		o.parseDesired = schema.DecodeDesired
+	}
+	if o.parseManifest == nil {
+		o.parseManifest = publication.Read
+	}
+	m := newMetrics(o.Metrics)
+	slots := newSlots()
+	h := &Hub{
+		options: o,
+		shared:  &surrounding{open: o.Open, lanes: newLanes(), metrics: m, logger: o.Logger, watch: o.Watch},
+		documents: &reader[schema.DesiredFile]{
+			parse: o.parseDesired, problems: func(f schema.DesiredFile) schema.Problems { return f.Problems },
+			cache: newCache[schema.DesiredFile](), slots: slots, parsed: m.parsed.WithLabelValues("document"), logger: o.Logger,
+		},
+		manifests: &reader[schema.Publication]{
+			parse: o.parseManifest, problems: func(p schema.Publication) schema.Problems { return p.Problems },
+			cache: newCache[schema.Publication](), slots: slots, parsed: m.parsed.WithLabelValues("manifest"), logger: o.Logger,
+		},
+		repos: map[string]*followedRepo{},
+	}
+	h.catalog.Store(catalog.New())
+	h.desired = h.newFollower(DesiredName, Spec{URL: o.Desired.URL, Ref: o.Desired.Ref, History: true})
+	h.desired.first = true
+	h.desired.interval = interval(o.Desired.Interval, defaultDesiredInterval, h.desired.dir != "")
+	h.desired.take = h.takeDesired
+	h.desired.troubled = func(string) { h.tell(Change{Sources: true}) }
+	return h
+}
+
+func (h *Hub) newFollower(name string, spec Spec) *follower {
+	f := &follower{
+		surrounding: h.shared, name: name, spec: spec,
+		wakes: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
+		status: Status{Name: name, URL: h.options.Redact(spec.URL), Ref: spec.Ref},
+	}
+	if dir, local := h.options.LocalDir(spec.URL); local {
+		f.dir = dir
+	}
+	return f
+}
+
+// Run follows until ctx ends, and returns when all that it started has ended.
+func (h *Hub) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	h.mu.Lock()
+	h.ctx = ctx
+	h.mu.Unlock()
+	h.start(h.desired)
+	<-ctx.Done()
+	h.running.Wait()
+	return nil
+}
+
+// start lets a follower run by itself, if the hub does.
+func (h *Hub) start(f *follower) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.ctx == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(h.ctx)
+	f.stop = cancel
+	h.running.Go(func() {
+		defer cancel()
+		f.run(ctx)
+	})
+}
+
+// Once reads every source once, for commands that only look. A source that
+// cannot be read stops no other; the error joins those of all. The sources stay
+// open until Close.
+func (h *Hub) Once(ctx context.Context) error {
+	problems := []error{h.desired.once(ctx)}
+	if h.State() == nil {
+		return problems[0]
+	}
+	repos := h.followed()
+	problems = append(problems, make([]error, len(repos))...)
+	var reading sync.WaitGroup
+	for i, f := range repos {
+		reading.Go(func() {
+			if err := f.once(ctx); err != nil {
+				problems[i+1] = fmt.Errorf("repo %s: %w", f.name, err)
+			}
+		})
+	}
+	reading.Wait()
+	return errors.Join(problems...)
+}
+
+func (f *follower) once(ctx context.Context) error {
+	err := f.attempt(ctx)
+	f.settle(err)
+	return err
+}
+
+// Close closes the sources that Once opened.
+func (h *Hub) Close() {
+	h.desired.close()
+	for _, f := range h.followed() {
+		f.close()
+	}
+}
+
+// View returns the desired state with what belongs to it; nil before it was
+// read for the first time.
+func (h *Hub) View() *View { return h.view.Load() }
+
+// State returns the desired state; nil before it was read for the first time.
+func (h *Hub) State() *desired.State {
+	if v := h.View(); v != nil {
+		return v.State
+	}
+	return nil
+}
+
+// Head returns the snapshot from which the desired state was read; nil before
+// it was read for the first time.
+func (h *Hub) Head() *sources.Snapshot {
+	if v := h.View(); v != nil {
+		return v.Head
+	}
+	return nil
+}
+
+// Catalog returns the catalog. It is never nil.
+func (h *Hub) Catalog() *catalog.Catalog { return h.catalog.Load() }
+
+// Sources returns where following each source stands: the desired state first,
+// then the repos by name.
+func (h *Hub) Sources() []Status {
+	all := []Status{h.desired.snapshotStatus()}
+	for _, f := range h.followed() {
+		all = append(all, f.snapshotStatus())
+	}
+	return all
+}
+
+// Contains tells whether a commit of the desired state is older than another,
+// or the same, as far as its history is known.
+func (h *Hub) Contains(ctx context.Context, newer, older string) (bool, error) {
+	source, err := h.desired.opened()
+	if err != nil {
+		return false, err
+	}
+	return source.Contains(ctx, newer, older)
+}
+
+// Wake makes the sources be asked soon that follow this ref of this repository,
+// and returns how many they are. An empty ref means any. It never blocks.
+func (h *Hub) Wake(repoURL, ref string) int {
+	woken := 0
+	for _, f := range append(h.followed(), h.desired) {
+		if h.options.Same(f.spec.URL, repoURL) && f.concerned(ref) {
+			f.wake()
+			woken++
+		}
+	}
+	return woken
+}
+
+// WakeAll makes all sources be asked soon.
+func (h *Hub) WakeAll() {
+	for _, f := range append(h.followed(), h.desired) {
+		f.wake()
+	}
+}
+
+// followed returns the followers of repos, by name.
+func (h *Hub) followed() []*follower {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*follower, 0, len(h.repos)+1)
+	for _, r := range h.repos {
+		all = append(all, r.follower)
+	}
+	slices.SortFunc(all, func(a, b *follower) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// tell tells of a change that swapped no value.
+func (h *Hub) tell(c Change) {
+	h.swapping.Lock()
+	defer h.swapping.Unlock()
+	h.notify(c)
+}
+
+// notify is called with swapping held.
+func (h *Hub) notify(c Change) {
+	if v := h.View(); v != nil {
+		c.Commit, c.Rewound = v.State.Commit, v.Rewound != ""
+	}
+	if h.options.Notify != nil {
+		h.options.Notify(c)
+	}
+}

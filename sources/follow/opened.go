@@ -1,0 +1,90 @@
+package follow
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+)
+
+// opened returns the source, and opens it before its first use.
+func (f *follower) opened() (sources.Source, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, f.fail("open", schema.Terminal, errors.New("it is followed no more"))
+	}
+	if f.source == nil {
+		source, err := f.open(f.spec)
+		if err != nil {
+			return nil, err
+		}
+		f.source = source
+	}
+	return f.source, nil
+}
+
+func (f *follower) close() {
+	f.mu.Lock()
+	source := f.source
+	f.source, f.closed = nil, true
+	f.mu.Unlock()
+	if source == nil {
+		return
+	}
+	if err := source.Close(); err != nil {
+		f.logger.Warn("source cannot be closed", "source", f.name, "error", err)
+	}
+}
+
+// recovered turns a panic into an error: what a stranger pushes must not stop
+// the others. Deferred.
+func (f *follower) recovered(err *error) {
+	if p := recover(); p != nil {
+		f.logger.Error("reading a source panicked", "source", f.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		*err = f.fail("read", schema.Transient, fmt.Errorf("a bug of Berth's: %v", p))
+	}
+}
+
+func (f *follower) fail(op string, kind schema.ErrorKind, err error) error {
+	f.mu.Lock()
+	url := f.status.URL
+	f.mu.Unlock()
+	return &schema.Error{Op: op, Resource: url, Kind: kind, Err: err}
+}
+
+// note changes the status.
+func (f *follower) note(change func(*Status)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change(&f.status)
+}
+
+func (f *follower) snapshotStatus() Status {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status
+}
+
+func (f *follower) failing() bool { return f.snapshotStatus().Failures > 0 }
+
+// setInterval changes how often the source is polled, from now on.
+func (f *follower) setInterval(every time.Duration) {
+	f.mu.Lock()
+	changed := f.interval != every
+	f.interval = every
+	f.mu.Unlock()
+	if changed {
+		f.wake()
+	}
+}
+
+// concerned tells whether a hint that a ref moved concerns the source.
+func (f *follower) concerned(ref string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.status.Failures > 0 || concerns(f.spec.Ref, f.resolved, ref)
+}

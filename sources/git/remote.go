@@ -1,0 +1,337 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/go-git/go-git/v5/plumbing"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+)
+
+// A remote is a repository behind a transport, with its mirror here.
+type remote struct {
+	opts      Options
+	loc       Location
+	spec      refSpec
+	folder    string
+	transport transport
+
+	mirror *mirror // nil: not opened yet
+	stale  bool    // the mirror's objects were found damaged
+
+	refused refusal
+}
+
+func (r *remote) secrets() []string { return r.transport.secrets() }
+
+func (r *remote) close() {
+	r.transport.close()
+	r.opts.Dir.giveBack(r.folder)
+}
+
+// load opens the mirror that a former process left, once.
+func (r *remote) load(ctx context.Context) error {
+	if r.mirror != nil {
+		return nil
+	}
+	m, damage, err := openMirror(ctx, r.folder)
+	if err != nil {
+		return err
+	}
+	if damage != nil {
+		r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", clean(damage.Error()))
+	}
+	r.mirror = m
+	return nil
+}
+
+func (r *remote) stored(ctx context.Context) (*sources.Snapshot, error) {
+	if err := r.load(ctx); err != nil || r.mirror.current == nil {
+		return nil, err
+	}
+	g := r.mirror.current
+	snap, err := snapshot(g.objects, r.loc, r.opts.Ref, g.head)
+	if err != nil {
+		r.distrust(err)
+		return nil, ctx.Err()
+	}
+	return snap, nil
+}
+
+func (r *remote) contains(ctx context.Context, newer, older string) (bool, error) {
+	if err := r.load(ctx); err != nil || r.mirror.current == nil {
+		return false, err
+	}
+	return isAncestor(ctx, r.mirror.current.objects, newer, older)
+}
+
+func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	if current == nil {
+		var err error
+		if current, err = r.stored(ctx); err != nil {
+			return nil, err
+		}
+	}
+	r.inspect(ctx)
+	here := r.mirror.current
+	if here != nil && !r.stale && here.head.commit == r.spec.commit && current != nil {
+		return current, nil // a commit never moves
+	}
+	s, t, caps, err := r.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if here != nil && !r.stale && here.head == t && current != nil {
+		here.objects.release()
+		return current, nil
+	}
+	if err := r.refused.again(t); err != nil {
+		return nil, err
+	}
+	if err := r.fetch(ctx, s, t, caps); err != nil {
+		r.refused.note(t, err)
+		return nil, err
+	}
+	g := r.mirror.current
+	r.opts.Logger.Debug("fetched", "repo", r.loc.String(), "ref", t.name, "commit", t.commit.String())
+	return snapshot(g.objects, r.loc, r.opts.Ref, g.head)
+}
+
+// inspect looks at the mirror if reading from it has failed since the last time.
+func (r *remote) inspect(ctx context.Context) {
+	g := r.mirror.current
+	if g == nil || r.stale {
+		return
+	}
+	fault := g.objects.takeFault()
+	if errors.Is(fault, errMissing) { // or asked for what was never there
+		fault = g.check(ctx)
+	}
+	var system *fs.PathError
+	if errors.As(fault, &system) && !errors.Is(fault, fs.ErrNotExist) {
+		return // the machine is at fault: too many open files, no permission
+	}
+	r.distrust(fault)
+}
+
+// distrust notes that the mirror must be fetched again, and says so once.
+func (r *remote) distrust(err error) {
+	if err == nil || r.stale || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	r.stale = true
+	r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", clean(err.Error()))
+}
+
+// ask opens a session and finds out what the ref points to.
+func (r *remote) ask(ctx context.Context) (session, target, capabilities, error) {
+	s, err := r.transport.open(ctx)
+	if err != nil {
+		return nil, target{}, capabilities{}, err
+	}
+	res := &resolver{spec: r.spec}
+	caps, err := readRefs(s.refs(), res)
+	if err != nil {
+		err = s.explain(err)
+		s.close()
+		return nil, target{}, caps, err
+	}
+	t, err := res.result()
+	if err == nil {
+		err = caps.check()
+	}
+	if err != nil {
+		s.close()
+		return nil, target{}, caps, err
+	}
+	return s, t, caps, nil
+}
+
+// check tells whether a server is one that can be talked to.
+func (c capabilities) check() error {
+	if c.objectFormat != "" && c.objectFormat != "sha1" {
+		return errSHA256
+	}
+	if !c.sideBand {
+		return fail(schema.Terminal, "the git server is too old", errors.New("the server does not speak side-band-64k"))
+	}
+	return nil
+}
+
+// fetch brings t into the mirror: what is missing if there is something to
+// build on, everything into a new generation otherwise.
+func (r *remote) fetch(ctx context.Context, s session, t target, caps capabilities) error {
+	if g := r.mirror.current; g != nil && !r.stale {
+		if r.holds(ctx, g, t.commit) {
+			return g.commit(t, nil)
+		}
+		if !g.grown() {
+			err := r.fetchMore(ctx, s, g, t, caps)
+			if err == nil || ctx.Err() != nil || hopeless(err) {
+				return err
+			}
+			r.opts.Logger.Debug("incremental fetch failed; fetching everything", "repo", r.loc.String(), "error", clean(err.Error()))
+			if s, t, caps, err = r.ask(ctx); err != nil {
+				return err
+			}
+			defer s.close()
+		}
+	}
+	return r.fetchAll(ctx, s, t, caps)
+}
+
+// A refusal remembers what was fetched in vain because it is too large or not
+// acceptable, so that not every poll fetches it in vain.
+type refusal struct {
+	target target
+	err    error
+	left   int
+}
+
+// patience is how many updates pass before what was refused is tried again.
+const patience = 30
+
+func (r *refusal) note(t target, err error) {
+	if hopeless(err) {
+		*r = refusal{target: t, err: err, left: patience}
+	}
+}
+
+func (r *refusal) again(t target) error {
+	if r.left == 0 || r.target != t {
+		return nil
+	}
+	r.left--
+	return r.err
+}
+
+// hopeless tells whether an error stays until the ref points elsewhere.
+func hopeless(err error) bool {
+	return errors.Is(err, errTooLarge) || errors.Is(err, errMalformed)
+}
+
+// holds tells whether a commit is in the mirror already, as after a rewind.
+func (r *remote) holds(ctx context.Context, g *generation, commit plumbing.Hash) bool {
+	found, err := g.objects.has(commit)
+	return err == nil && found && g.verify(ctx, plumbing.ZeroHash, commit) == nil
+}
+
+// fetchMore asks for what is between the commit that is here and t.
+func (r *remote) fetchMore(ctx context.Context, s session, g *generation, t target, caps capabilities) error {
+	req := r.request(t.commit, caps)
+	if !caps.thinPack {
+		// Such a server does not leave out what is here from a commit without
+		// parents, so it has to send the commits between.
+		req.depth = 0
+	}
+	req.haves = []plumbing.Hash{g.head.commit}
+	if r.opts.History {
+		haves, err := recent(ctx, g.objects, g.head.commit)
+		if err != nil {
+			return err
+		}
+		req.haves = haves
+	}
+	if caps.shallow {
+		req.shallow = g.shallow
+	}
+	shallow, err := r.receive(ctx, s, g, req, caps)
+	if err != nil {
+		return err
+	}
+	if err := g.verify(ctx, g.head.commit, t.commit); err != nil {
+		return err
+	}
+	return g.commit(t, shallow)
+}
+
+// fetchAll fetches t into a new generation, which takes over only when it is
+// complete.
+func (r *remote) fetchAll(ctx context.Context, s session, t target, caps capabilities) (err error) {
+	g, err := r.mirror.begin()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(g.folder)
+		}
+	}()
+	req := r.request(t.commit, caps)
+	shallow, err := r.receive(ctx, s, g, req, caps)
+	var said remoteError
+	if errors.As(err, &said) && !r.spec.commit.IsZero() {
+		shallow, err = nil, r.fetchTips(ctx, g)
+	}
+	if err != nil {
+		return err
+	}
+	if err := g.verify(ctx, plumbing.ZeroHash, t.commit); err != nil {
+		if !r.spec.commit.IsZero() && errors.Is(err, errMissing) {
+			return r.noCommit()
+		}
+		return err
+	}
+	if err := g.commit(t, shallow); err != nil {
+		return err
+	}
+	r.mirror.replace(g)
+	r.stale = false
+	return nil
+}
+
+func (r *remote) request(commit plumbing.Hash, caps capabilities) packRequest {
+	req := packRequest{wants: []plumbing.Hash{commit}}
+	if !r.opts.History && caps.shallow {
+		req.depth = 1
+	}
+	return req
+}
+
+// fetchTips fetches all branches and tags with their history, to find in it a
+// commit that the server does not give out by itself.
+func (r *remote) fetchTips(ctx context.Context, g *generation) error {
+	s, err := r.transport.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	res := &resolver{spec: r.spec, wantTips: true}
+	caps, err := readRefs(s.refs(), res)
+	if err != nil {
+		return err
+	}
+	if len(res.tips) == 0 {
+		return r.noCommit()
+	}
+	_, err = r.receive(ctx, s, g, packRequest{wants: mergeHashes(nil, res.tips)}, caps)
+	return err
+}
+
+func (r *remote) noCommit() error {
+	return fail(schema.Terminal, "check the commit hash", errors.New("the repository has no commit "+r.spec.raw))
+}
+
+// receive sends a request and stores the pack that answers it.
+func (r *remote) receive(ctx context.Context, s session, g *generation, req packRequest, caps capabilities) ([]plumbing.Hash, error) {
+	answer, err := s.request(req.encode(caps))
+	if err != nil {
+		return nil, err
+	}
+	pack, err := readAnswer(answer, req.depth)
+	if err == nil {
+		err = g.receive(ctx, pack, r.opts.MaxPack)
+	}
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return pack.shallow, nil
+}
