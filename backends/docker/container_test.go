@@ -169,6 +169,9 @@ func TestCheck(t *testing.T) {
 		{"env without name", backends.PodSpec{Env: map[string]string{"": "secret"}}, schema.Allow{}, false},
 		{"env with =", backends.PodSpec{Env: map[string]string{"A=B": "secret"}}, schema.Allow{}, false},
 	}
+	if err := check(backends.Workload{Deployment: "a/../b"}, schema.Allow{}); schema.KindOf(err) != schema.Invalid || err == nil {
+		t.Errorf("a name that is no DNS label: %v", err)
+	}
 	for _, test := range tests {
 		err := check(workload(test.spec), test.allow)
 		if (err == nil) != test.ok {

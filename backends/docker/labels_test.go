@@ -58,7 +58,7 @@ func TestRememberedBearsAnything(t *testing.T) {
 }
 
 var (
-	dnsLabel      = rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`)
+	nameGen       = rapid.StringMatching(`[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?`)
 	containerName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
 )
 
@@ -70,7 +70,7 @@ func TestPodNames(t *testing.T) {
 		}
 		draw := func(label string) pod {
 			return pod{
-				dnsLabel.Draw(t, label), dnsLabel.Draw(t, label), rapid.SampledFrom([]string{"1:aa", "1:bb"}).Draw(t, label),
+				nameGen.Draw(t, label), nameGen.Draw(t, label), rapid.SampledFrom([]string{"1:aa", "1:bb"}).Draw(t, label),
 				rapid.IntRange(0, 20).Draw(t, label),
 			}
 		}
