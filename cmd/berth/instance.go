@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -142,7 +143,7 @@ func (f feed) Desired() engine.Desired {
 	}
 	d := engine.Desired{State: view.State, Rewound: view.Rewound, Confirmed: follow.Confirmed(view.Head.Message)}
 	if s := f.Sources()[0]; s.Stored {
-		d.Stale = "its repository did not answer since the start: " + s.Problem
+		d.Stale = strings.TrimSuffix("its repository did not answer since the start: "+s.Problem, ": ")
 	}
 	return d
 }
@@ -191,13 +192,14 @@ func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opene
 }
 
 // webhookSecrets returns a function that reads the secrets as they are now; a
-// file may hold two lines, the new secret and the former one.
+// file may hold two lines, the new secret and the former one. That they cannot
+// be read is logged once, not at each delivery.
 func webhookSecrets(cfg schema.Webhooks, log *slog.Logger) func() [][]byte {
+	var unreadable atomic.Bool
 	return func() [][]byte {
 		text, err := secret(cfg.SecretEnv, cfg.SecretFile)
-		if err != nil {
+		if failed := err != nil; unreadable.Swap(failed) != failed && failed {
 			log.Error("the webhook secret cannot be read: webhooks are refused", "error", err)
-			return nil
 		}
 		var out [][]byte
 		for line := range strings.Lines(text) {

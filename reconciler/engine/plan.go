@@ -52,9 +52,12 @@ func (e *Engine) planOnce(d Desired, now time.Time) {
 	}
 	in := e.input(now)
 	all := e.replan || e.plan == nil
-	if all {
+	switch {
+	case e.plan == nil:
 		e.plan = planner.New(in)
-	} else {
+	case all:
+		e.plan = e.plan.ReviseAll(in)
+	default:
 		names := make([]string, 0, len(e.dirty))
 		for name := range e.dirty {
 			names = append(names, name)

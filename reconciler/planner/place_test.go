@@ -103,6 +103,9 @@ func TestPlaceNewcomer(t *testing.T) {
 			want: want{action: Wait, says: []string{"2GB of 32GB is free"}}},
 		{name: "an unstated need fits in a full backend", before: func(w *world) { w.declare("alice", "org.db", on("lab"), memory(64e9)) },
 			after: database(on("lab")), want: want{action: Create, at: "vanilla@lab"}},
+		{name: "absurd needs do not overflow", after: database(memory(1<<62), replicas(4)),
+			want: want{action: Hold, kind: schema.Invalid, says: []string{"it has 64GB"}}},
+		{name: "absurdly many GPUs do not overflow", after: database(gpuNumber(1<<62), replicas(4)), want: want{action: Hold, kind: schema.Invalid}},
 		{name: "replicas count", after: database(memory(20e9), replicas(2)), want: want{action: Create, at: "vanilla@lab"}},
 		{name: "no replicas", after: database(replicas(0)), want: want{action: Keep, says: []string{"no replicas"}}},
 	} {
