@@ -230,7 +230,9 @@ func (a *applier) unpause(ctx context.Context, o observed) error {
 func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 	name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix
 	stop := func() error {
-		return a.tell(o.name, "stop", why, func() error { return a.stop(ctx, o) })
+		return a.tell(o.name, "stop", why, func() error {
+			return errors.Join(a.stop(ctx, o), a.retire(ctx, o))
+		})
 	}
 	mark := func() error {
 		return a.tell(o.name, "rename", why, func() error { return a.markFailed(ctx, o, name) })
@@ -243,6 +245,19 @@ func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 		return errors.Join(stop(), mark())
 	}
 	return errors.Join(err, stop())
+}
+
+// retire keeps the engine from starting a stopped container when it starts itself.
+// Only its policy on-failure does not heed that the container was stopped.
+func (a *applier) retire(ctx context.Context, o observed) error {
+	if o.restart != container.RestartPolicyOnFailure {
+		return nil
+	}
+	err := a.act(ctx, o, "update pod", func(ctx context.Context) error {
+		_, err := a.api().ContainerUpdate(ctx, o.ID, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled}})
+		return err
+	}, events.ActionUpdate)
+	return unlessGone(err)
 }
 
 // markFailed gives the pod the name of one that failed. An older pod that failed

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -91,7 +92,7 @@ func drift(p backends.PodSpec, d details, info *system.Info) (container.UpdateCo
 			u.NanoCPUs = machine
 		}
 	}
-	if policy := restartPolicy(p.Restart); policy != d.restart {
+	if policy := restartPolicy(p.Restart); policy != cmp.Or(d.restart, container.RestartPolicyDisabled) {
 		drifted = true
 		u.RestartPolicy = container.RestartPolicy{Name: policy}
 	}

@@ -36,7 +36,6 @@ type observed struct {
 	details
 	name    string // the container's
 	imageID string
-	labels  map[string]string
 	notKept []string // the volumes that go with the deployment
 }
 
@@ -90,7 +89,9 @@ func (b *Backend) list(ctx context.Context, deployment string) (rows []container
 		rows, err = b.api().ContainerList(ctx, container.ListOptions{All: true, Filters: args})
 		return err
 	})
-	return rows, err
+	return slices.DeleteFunc(rows, func(row container.Summary) bool {
+		return row.ID == "" || row.Labels[labelInstance] != b.instance // engines have filtered already
+	}), err
 }
 
 // owned filters by what the instance made.
@@ -193,7 +194,7 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 		p.Digest = row.ImageID
 	}
 	p.Name = nameOf(row)
-	return observed{Pod: p, details: d, name: p.Name, imageID: row.ImageID, labels: row.Labels, notKept: split(row.Labels[labelNotKept])}
+	return observed{Pod: p, details: d, name: p.Name, imageID: row.ImageID, notKept: split(row.Labels[labelNotKept])}
 }
 
 // nameOf returns the container's name. With links it has several; its own has
@@ -233,12 +234,22 @@ func state(row container.Summary) backends.PodState {
 	return backends.PodExited
 }
 
-// endpoints returns where the published ports are reached. The engine lists a
-// port once for each family of addresses.
+// endpoints returns where the published ports are reached. An engine publishes a
+// port once for each family of addresses; where both mean every address, IPv4 does.
 func (b *Backend) endpoints(ports []container.Port) []backends.Endpoint {
+	type key struct {
+		port     uint16
+		protocol string
+	}
+	everywhere := map[key]bool{}
+	for _, p := range ports {
+		if p.IP == "0.0.0.0" {
+			everywhere[key{p.PrivatePort, p.Type}] = true
+		}
+	}
 	var found []backends.Endpoint
 	for _, p := range ports {
-		if p.PublicPort == 0 {
+		if p.PublicPort == 0 || p.IP == "::" && everywhere[key{p.PrivatePort, p.Type}] {
 			continue
 		}
 		host := p.IP

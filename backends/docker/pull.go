@@ -116,6 +116,9 @@ func (b *Backend) pullOnce(ctx context.Context, ref string, tell func(string)) e
 			before = found.ID
 		}
 	}
+	if err := b.api().negotiate(ctx); err != nil {
+		return pullError(ref, err)
+	}
 	body, err := b.api().ImagePull(ctx, ref, dockerimage.PullOptions{RegistryAuth: auth})
 	if err != nil {
 		return pullError(ref, err)

@@ -37,6 +37,7 @@ type tunnel struct {
 
 	mu      sync.Mutex // held while connecting, so that one connection is made
 	client  *ssh.Client
+	closed  bool
 	waiting sync.WaitGroup
 }
 
@@ -103,6 +104,9 @@ func (t *tunnel) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 func (t *tunnel) connect(ctx context.Context) (*ssh.Client, bool, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.closed {
+		return nil, false, net.ErrClosed
+	}
 	if t.client != nil {
 		return t.client, false, nil
 	}
@@ -167,6 +171,7 @@ func (t *tunnel) drop(c *ssh.Client) {
 // close ends the connection and waits for what watches it.
 func (t *tunnel) close() {
 	t.mu.Lock()
+	t.closed = true
 	if t.client != nil {
 		t.client.Close()
 	}
@@ -183,28 +188,39 @@ func (t *tunnel) config() (*ssh.ClientConfig, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the known hosts: %w", err)
 	}
+	signers, err := t.keys()
+	if err != nil {
+		return nil, nil, err
+	}
+	closeAgent := func() {}
+	if t.ssh.Agent != "" {
+		if conn, err := net.DialTimeout("unix", t.ssh.Agent, time.Second); err == nil {
+			closeAgent = func() { conn.Close() }
+			_ = conn.SetDeadline(time.Now().Add(dialTimeout))             // an agent that takes none answers at once
+			if held, err := agent.NewClient(conn).Signers(); err == nil { // without them the files may do
+				signers = append(signers, held...)
+			}
+		}
+	}
+	return &ssh.ClientConfig{
+		User: t.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signers...)}, Timeout: dialTimeout,
+		HostKeyCallback: verify, HostKeyAlgorithms: knownAlgorithms(verify, t.addr),
+	}, closeAgent, nil
+}
+
+// keys reads the private keys that can be used without a passphrase.
+func (t *tunnel) keys() ([]ssh.Signer, error) {
 	var signers []ssh.Signer
 	for _, file := range t.ssh.KeyFiles {
 		signer, err := readKey(file)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if signer != nil {
 			signers = append(signers, signer)
 		}
 	}
-	auth := []ssh.AuthMethod{ssh.PublicKeys(signers...)}
-	closeAgent := func() {}
-	if t.ssh.Agent != "" {
-		if conn, err := net.DialTimeout("unix", t.ssh.Agent, time.Second); err == nil {
-			closeAgent = func() { conn.Close() }
-			auth = append(auth, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
-		}
-	}
-	return &ssh.ClientConfig{
-		User: t.user, Auth: auth, Timeout: dialTimeout,
-		HostKeyCallback: verify, HostKeyAlgorithms: knownAlgorithms(verify, t.addr),
-	}, closeAgent, nil
+	return signers, nil
 }
 
 // readKey reads a private key; nil if it needs a passphrase, which only an agent has.
