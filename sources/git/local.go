@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/filesystem"
@@ -136,7 +135,7 @@ func readPointer(name, prefix string) (string, error) {
 }
 
 func (l layout) refs() *filesystem.Storage {
-	var fsys billy.Filesystem = osfs.New(l.gitDir)
+	fsys := osfs.New(l.gitDir)
 	if l.commonDir != l.gitDir {
 		fsys = dotgit.NewRepositoryFilesystem(fsys, osfs.New(l.commonDir))
 	}

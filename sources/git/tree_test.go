@@ -147,7 +147,7 @@ func TestDiffErrors(t *testing.T) {
 	nothing := func(sources.Change) error { return nil }
 	after := memoryTree(map[string]string{"a": "1"})
 	own := errors.New("own error")
-	if err := after.Diff(ctx, nil, nil, func(sources.Change) error { return own }); err != own {
+	if err := after.Diff(ctx, nil, nil, func(sources.Change) error { return own }); !errors.Is(err, own) {
 		t.Errorf("error of visit becomes %v", err)
 	}
 	deep := memoryTree(map[string]string{strings.Repeat("d/", sources.MaxDepth+1) + "x": "1"})
