@@ -4,11 +4,14 @@
 // (labels.go); its name says whether it was given up. Nothing is kept elsewhere:
 // what this package holds in memory only saves calls.
 //
-//   - host.go, ssh.go: how an engine is reached
+//   - host.go, ssh.go, bounded.go: how an engine is reached
 //   - capacity.go, gpu.go: what it offers
-//   - pods.go, cache.go, events.go: what is there, and what changes
-//   - apply.go, container.go, network.go, volume.go, drift.go: the steps towards a workload
-//   - image.go, pull.go, prune.go: images
+//   - labels.go: what a pod remembers
+//   - pods.go, cache.go: what is there
+//   - events.go, acts.go: what changes, and by whom
+//   - apply.go, act.go, drift.go: the steps towards a workload
+//   - container.go, allow.go, network.go, volume.go: what a container is made of
+//   - image.go, pull.go, auth.go, prune.go: images
 //   - remove.go: what is taken away
 //   - errors.go: what the engine's errors mean
 package docker

@@ -34,7 +34,6 @@ func (b *Backend) Pods(ctx context.Context) ([]backends.Pod, error) {
 type observed struct {
 	backends.Pod
 	details
-	name    string // the container's
 	imageID string
 	notKept []string // the volumes that go with the deployment
 }
@@ -120,7 +119,7 @@ func (b *Backend) detail(c container.InspectResponse) details {
 		state: c.State.Status, createdAt: moment(c.Created), startedAt: moment(c.State.StartedAt),
 		exitCode: c.State.ExitCode, restarts: c.RestartCount,
 		memory: c.HostConfig.Memory, nanoCPUs: c.HostConfig.NanoCPUs, restart: c.HostConfig.RestartPolicy.Name,
-		mode: string(c.HostConfig.NetworkMode), deployment: c.Config.Labels[labelDeployment],
+		deployment: c.Config.Labels[labelDeployment],
 	}
 	if c.Config.StopTimeout != nil {
 		d.grace = time.Duration(*c.Config.StopTimeout) * time.Second
@@ -129,7 +128,7 @@ func (b *Backend) detail(c container.InspectResponse) details {
 	if h := c.State.Health; h != nil && c.State.Running && !c.State.Restarting && !c.State.Paused {
 		d.health = health(h.Status)
 	}
-	if d.mode == networkHost {
+	if c.HostConfig.NetworkMode == networkHost {
 		for port := range c.Config.ExposedPorts {
 			n := uint16(port.Int()) // the engine has checked that it is one
 			d.pinned = append(d.pinned, backends.Endpoint{Host: b.endpoint.address(b.cfg.Address), Port: n, Container: n, Protocol: schema.Protocol(port.Proto())})
@@ -194,7 +193,7 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 		p.Digest = row.ImageID
 	}
 	p.Name = nameOf(row)
-	return observed{Pod: p, details: d, name: p.Name, imageID: row.ImageID, notKept: split(row.Labels[labelNotKept])}
+	return observed{Pod: p, details: d, imageID: row.ImageID, notKept: split(row.Labels[labelNotKept])}
 }
 
 // nameOf returns the container's name. With links it has several; its own has

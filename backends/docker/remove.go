@@ -60,14 +60,14 @@ func (b *Backend) keeper(ctx context.Context, found []observed, of observed) (ob
 	const none = -1
 	name := podName(b.instance, of.Deployment, none, of.SpecHash)
 	for _, o := range found {
-		if o.Ordinal == none && (o.ID == of.ID || o.name == name) {
+		if o.Ordinal == none && (o.ID == of.ID || o.Name == name) {
 			return o, nil
 		}
 	}
 	labels := podLabels(b.instance, backends.Workload{Deployment: of.Deployment}, none, "", nil)
 	labels[labelNotKept] = strings.Join(of.notKept, ",")
 	labels[labelSpecHash], labels[labelInputHash] = "", ""
-	o := observed{name: name}
+	o := observed{Pod: backends.Pod{Name: name}}
 	err := b.call(ctx, makeTimeout, "remove", "deployment "+of.Deployment, func(ctx context.Context) error {
 		defer b.acts.begin(name, events.ActionCreate)()
 		made, err := b.api().ContainerCreate(ctx, &container.Config{Image: of.imageID, Cmd: []string{"none"}, Labels: labels},
@@ -87,7 +87,7 @@ func (b *Backend) removeAll(ctx context.Context, pods []observed, report func(ba
 	errs := make([]error, len(pods))
 	each(len(pods), func(i int) {
 		o := pods[i]
-		step := backends.Step{Deployment: o.Deployment, Pod: o.name, Verb: "remove", Detail: "its deployment is removed"}
+		step := backends.Step{Deployment: o.Deployment, Pod: o.Name, Verb: "remove", Detail: "its deployment is removed"}
 		errs[i] = tell(func(s backends.Step) {
 			reporting.Lock()
 			defer reporting.Unlock()
