@@ -91,8 +91,8 @@ func (im *images) forget(ref string, p *pull) {
 // wait ends all pulls and waits for them.
 func (im *images) wait() {
 	im.cancel()
-	im.mu.Lock() // nobody is about to begin one
-	im.mu.Unlock()
+	im.mu.Lock()   // whoever is about to begin one has begun it then
+	im.mu.Unlock() //nolint:staticcheck // the section is empty on purpose
 	im.running.Wait()
 }
 

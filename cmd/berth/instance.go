@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,7 +158,7 @@ func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dry
 		var err error
 		switch b.Type {
 		case schema.BackendDocker:
-			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log})
+			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log, SSH: engineSSH(cfg.Credentials, b.Host)})
 		default:
 			err = &schema.Error{Op: "open backend", Resource: b.Name, Kind: schema.Invalid,
 				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker"}
@@ -172,6 +173,27 @@ func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dry
 		out = append(out, engine.Backend{Backend: backend, Config: b})
 	}
 	return out, nil
+}
+
+// engineSSH returns the ssh keys that the configuration names for an engine's host.
+func engineSSH(all []schema.Credential, host string) docker.SSH {
+	u, err := url.Parse(host)
+	if err != nil || u.Scheme != "ssh" {
+		return docker.SSH{}
+	}
+	var out docker.SSH
+	for _, c := range all {
+		if !strings.EqualFold(c.Host, u.Host) && !strings.EqualFold(c.Host, u.Hostname()) {
+			continue
+		}
+		if c.SSHKeyFile != "" {
+			out.KeyFiles = []string{expandHome(c.SSHKeyFile)}
+		}
+		if c.KnownHostsFile != "" {
+			out.KnownHosts = []string{expandHome(c.KnownHostsFile)}
+		}
+	}
+	return out
 }
 
 func closeBackends(bs []engine.Backend) {
