@@ -124,7 +124,7 @@ func TestPlaceBesideUnknown(t *testing.T) {
 			w.drop("john", func(p backends.Pod) bool { return p.Ordinal == 1 })
 		}), want: want{action: Create, at: "cuda@lab", says: []string{"1 of 2 pods"}}},
 		{name: "a newcomer waits for the best backend", after: all(stardist(), away),
-			want: want{action: Wait, kind: schema.Waiting, says: []string{"cuda on lab, but lab does not answer: connection refused", "write backend: plain"}}},
+			want: want{action: Wait, kind: schema.Waiting, says: []string{"cuda on lab, but lab does not answer", "write backend: plain"}}},
 		{name: "unless another is better", after: all(database(on("plain")), away), want: want{action: Create, at: "vanilla@plain"}},
 		{name: "pods on a backend that does not answer are kept", before: stardist(), after: away, want: want{action: Keep, at: "cuda@lab"}},
 		{name: "and not replaced", before: stardist(), after: all(stardist(env("A", "1")), away),

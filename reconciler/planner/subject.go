@@ -199,10 +199,12 @@ func (g *planning) answers(backend string) bool {
 }
 
 // unavailable says why nothing can be done on the backend now; empty: it can.
+// It leaves out what the backend's problem is: that is told once, of the
+// backend, and not of each deployment.
 func (b *Backend) unavailable() string {
 	switch {
 	case b.Problem != "":
-		return b.Name + " does not answer: " + b.Problem
+		return b.Name + " does not answer"
 	case !b.Known:
 		return b.Name + " was not listed yet"
 	default:
