@@ -208,8 +208,12 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 	moved := f.before == nil || f.before.Commit != now.Commit
 	f.before = now
 	if moved {
-		f.logger.Info("source read", "source", f.name, "commit", short(now.Commit), "files", result.files,
-			result.what, some(result.changed), "stored", stored, "took", time.Since(started).Round(time.Millisecond))
+		message := "source read"
+		if stored {
+			message = "source does not answer yet; what is stored of it is used"
+		}
+		f.logger.Info(message, "source", f.name, "commit", short(now.Commit), "files", result.files,
+			result.what, some(result.changed), "took", time.Since(started).Round(time.Millisecond))
 	}
 	return nil
 }
