@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -74,15 +73,11 @@ func TestKilledAtAnyMoment(t *testing.T) {
 
 	before := w.identity()
 	for range 3 {
-		w.kill()
-		w.log = &lockedBuffer{}
-		w.serve()
+		w.restart()
 		w.awaitLog(`commit success: 3 of 3 running`)
 	}
 	w.stop()
-	if after := w.identity(); !maps.Equal(before, after) {
-		t.Errorf("containers before the restarts %v, after %v", before, after)
-	}
+	w.unchanged(before)
 }
 
 // TestBrokenDocument has a document break next to ten good ones: the ten run,

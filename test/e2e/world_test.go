@@ -4,7 +4,7 @@ package e2e
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,8 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
 
 	"github.com/berthdev/berth/internal/dockertest"
@@ -40,9 +38,11 @@ type world struct {
 	desired  string
 	listen   string
 	args     []string // further flags of serve
+	config   string   // its configuration file; empty: the desired state is an argument
 
 	proc *exec.Cmd
 	log  *lockedBuffer
+	seen int // bytes of the log that awaitLog passes over
 }
 
 // newWorld makes repositories with one app, org.example.hello 0.1.0, and no deployment.
@@ -116,12 +116,68 @@ func (w *world) commit(repo, message string, files map[string]string) string {
 // serve starts "berth serve".
 func (w *world) serve() {
 	w.t.Helper()
-	args := append([]string{"serve", w.desired, "--instance", w.instance, "--data-dir", filepath.Join(w.dir, "data"), "--listen", w.listen}, w.args...)
+	source := w.desired
+	if w.config != "" {
+		source = "--config=" + w.config
+	}
+	args := append([]string{"serve", source, "--instance", w.instance, "--data-dir", w.dataDir(), "--listen", w.listen}, w.args...)
+	w.start(args...)
+}
+
+// start starts a command that goes on, and logs what it prints.
+func (w *world) start(args ...string) {
+	w.t.Helper()
 	w.proc = exec.Command(berthExecutable(w.t), args...)
+	w.news()
 	w.proc.Stdout, w.proc.Stderr = w.log, w.log
 	if err := w.proc.Start(); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// write writes a file beside the repositories and returns its path.
+func (w *world) write(name, text string) string {
+	w.t.Helper()
+	path := filepath.Join(w.dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return path
+}
+
+func (w *world) dataDir() string { return filepath.Join(w.dir, "data") }
+
+// restart kills Berth and serves again.
+func (w *world) restart() {
+	w.t.Helper()
+	w.kill()
+	w.serve()
+}
+
+// berth runs a command, answers what it asks, and returns what it prints and its
+// exit code.
+func (w *world) berth(answer string, args ...string) (out string, code int) {
+	w.t.Helper()
+	cmd := exec.Command(berthExecutable(w.t), args...)
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+filepath.Join(w.dir, "cache"))
+	cmd.Stdin = strings.NewReader(answer)
+	text, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		w.t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+// get asks Berth over HTTP.
+func (w *world) get(path string) (status int, body string, err error) {
+	resp, err := http.Get("http://" + w.listen + path)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), err
 }
 
 // kill ends Berth as "kill -9" does.
@@ -130,13 +186,16 @@ func (w *world) kill() { w.end(syscall.SIGKILL) }
 // stop ends Berth as a service manager does.
 func (w *world) stop() { w.end(syscall.SIGTERM) }
 
-func (w *world) end(sig syscall.Signal) {
+// end signals Berth, if it runs, and returns its exit code.
+func (w *world) end(sig syscall.Signal) int {
 	if w.proc == nil {
-		return
+		return 0
 	}
 	_ = w.proc.Process.Signal(sig)
 	_ = w.proc.Wait()
+	code := w.proc.ProcessState.ExitCode()
 	w.proc = nil
+	return code
 }
 
 func (w *world) clean() {
@@ -151,62 +210,6 @@ func (w *world) clean() {
 	if left := w.containers(); len(left) > 0 {
 		w.t.Errorf("uninstall left %d containers", len(left))
 	}
-}
-
-// pod is a container of the instance.
-type pod struct {
-	id, deployment, release, state, name string
-	port                                 uint16
-}
-
-// containers lists the instance's containers, stopped ones included.
-func (w *world) containers() []pod {
-	w.t.Helper()
-	list, err := w.docker.ContainerList(context.Background(), container.ListOptions{
-		All: true, Filters: filters.NewArgs(filters.Arg("label", "berth.dev/instance="+w.instance)),
-	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var out []pod
-	for _, c := range list {
-		p := pod{id: c.ID, deployment: c.Labels["berth.dev/deployment"], release: c.Labels["berth.dev/release"], state: c.State, name: strings.Join(c.Names, " ")}
-		for _, port := range c.Ports {
-			if port.PublicPort != 0 && port.IP != "::" { // IPv6 may have another one
-				p.port = port.PublicPort
-			}
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-// running returns the running container of a deployment, if there is exactly one.
-func (w *world) running(deployment string) (pod, bool) {
-	var found []pod
-	for _, p := range w.containers() {
-		if p.deployment == deployment && p.state == "running" {
-			found = append(found, p)
-		}
-	}
-	if len(found) != 1 {
-		return pod{}, false
-	}
-	return found[0], true
-}
-
-// identity tells containers apart, and a restarted one from one that ran on.
-func (w *world) identity() map[string]string {
-	w.t.Helper()
-	out := map[string]string{}
-	for _, p := range w.containers() {
-		c, err := w.docker.ContainerInspect(context.Background(), p.id)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		out[p.deployment+" "+p.id] = c.State.StartedAt
-	}
-	return out
 }
 
 // await waits until the condition holds.
@@ -233,24 +236,15 @@ func (w *world) awaitRunning(deployment, release string) pod {
 	return p
 }
 
-// awaitLog waits until a line of the log matches.
+// awaitLog waits until the log of this start, since the last call of news, matches.
 func (w *world) awaitLog(pattern string) {
 	w.t.Helper()
 	re := regexp.MustCompile(pattern)
-	w.await("the log says "+pattern, func() bool { return re.MatchString(w.log.String()) })
+	w.await("the log says "+pattern, func() bool { return re.MatchString(w.log.String()[w.seen:]) })
 }
 
-// answer asks a pod over HTTP.
-func answer(p pod) (string, error) {
-	c := http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := c.Get(fmt.Sprintf("http://127.0.0.1:%d", p.port))
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return string(body), err
-}
+// news has awaitLog pass over what the log says so far.
+func (w *world) news() { w.seen = len(w.log.String()) }
 
 func freePort(t testing.TB) string {
 	t.Helper()
