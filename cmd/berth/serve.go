@@ -47,45 +47,68 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 	if err != nil {
 		return err
 	}
+	ctx, stop := context.WithCancel(ctx)
+	edits, watching := watchConfig(ctx, newLogger(c.err, cfg.Log), file)
+	defer func() { stop(); <-watching }()
 	for {
 		log := newLogger(c.err, cfg.Log)
 		run, cancel := context.WithCancelCause(ctx)
 		next := make(chan *schema.Config, 1)
-		watching := watchConfig(run, log, file, func() {
-			fresh, err := load()
-			if err != nil {
-				log.Error("the changed configuration cannot be used; the former one stays in force", "file", file, "error", err)
-				return
+		go func() {
+			defer close(next)
+			if fresh := awaitConfig(run, log, edits, load, file); fresh != nil {
+				next <- fresh
+				cancel(errReload)
 			}
-			log.Info("the configuration changed: starting again with it", "file", file)
-			next <- fresh
-			cancel(errReload)
-		})
+		}()
 		err := runInstance(run, cfg, log, dryRun)
 		reload := errors.Is(context.Cause(run), errReload)
 		cancel(nil)
-		<-watching
+		cfg = <-next
 		if err != nil || !reload {
 			return err
 		}
-		cfg = <-next
 	}
 }
 
-// watchConfig calls changed once, when the file changed and it can be used; it
-// ends with ctx.
-func watchConfig(ctx context.Context, log *slog.Logger, file string, changed func()) <-chan struct{} {
-	done := make(chan struct{})
+// watchConfig tells of edits of the configuration file until ctx ends, also of
+// those that are made while one instance follows another. done is then closed.
+func watchConfig(ctx context.Context, log *slog.Logger, file string) (edits <-chan struct{}, done <-chan struct{}) {
+	slot, ended := make(chan struct{}, 1), make(chan struct{})
 	go func() {
-		defer close(done)
+		defer close(ended)
 		if file == "" {
 			return
 		}
-		if err := follow.WatchFile(ctx, file, changed); err != nil && ctx.Err() == nil {
+		err := follow.WatchFile(ctx, file, func() {
+			select {
+			case slot <- struct{}{}:
+			default: // what is read next holds this edit too
+			}
+		})
+		if err != nil && ctx.Err() == nil {
 			log.Warn("the configuration file is not watched: a change of it needs a restart", "file", file, "error", err)
 		}
 	}()
-	return done
+	return slot, ended
+}
+
+// awaitConfig returns the configuration after an edit to something that can be
+// used, or nil when ctx ends.
+func awaitConfig(ctx context.Context, log *slog.Logger, edits <-chan struct{}, load func() (*schema.Config, error), file string) *schema.Config {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-edits:
+		}
+		fresh, err := load()
+		if err == nil {
+			log.Info("the configuration changed: starting again with it", "file", file)
+			return fresh
+		}
+		log.Error("the changed configuration cannot be used; the former one stays in force", "file", file, "error", err)
+	}
 }
 
 func runInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) error {

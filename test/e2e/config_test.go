@@ -34,11 +34,17 @@ func TestConfigurationChanges(t *testing.T) {
 	w.awaitLog(`another: create`)
 
 	w.news()
-	configure("lab", "warn")
+	configure("workshop", "info") // Berth now waits for the work in progress
 	w.awaitLog(`the configuration changed`)
+	configure("attic", "info")
+	w.awaitLog(`another: ready: .* on attic`)
+
+	configure("attic", "warn")
+	w.awaitLog(`the configuration changed(.|\n)*the configuration changed(.|\n)*the configuration changed(.|\n)*stopped`)
 	w.news()
 	w.commit(w.desired, "Stop another", map[string]string{"another.yaml": ""})
 	w.await("another is gone", func() bool { return w.count() == 1 })
+	w.stop()
 	if text := w.log.String()[w.seen:]; text != "" {
 		t.Errorf("with level warn the log says\n%s", text)
 	}
