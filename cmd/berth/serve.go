@@ -50,8 +50,18 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 	ctx, stop := context.WithCancel(ctx)
 	edits, watching := watchConfig(ctx, newLogger(c.err, cfg.Log), file)
 	defer func() { stop(); <-watching }()
+	var former *schema.Config
 	for {
 		log := newLogger(c.err, cfg.Log)
+		i, err := newInstance(ctx, cfg, log, dryRun)
+		if err != nil && former != nil && ctx.Err() == nil {
+			log.Error("the changed configuration cannot be used; the former one is taken again", "file", file, "error", err)
+			cfg, former = former, nil
+			continue
+		}
+		if err != nil {
+			return err
+		}
 		run, cancel := context.WithCancelCause(ctx)
 		next := make(chan *schema.Config, 1)
 		go func() {
@@ -61,10 +71,10 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 				cancel(errReload)
 			}
 		}()
-		err := runInstance(run, cfg, log, dryRun)
+		err = runInstance(run, i, log, dryRun)
 		reload := errors.Is(context.Cause(run), errReload)
 		cancel(nil)
-		cfg = <-next
+		former, cfg = cfg, <-next
 		if err != nil || !reload {
 			return err
 		}
@@ -111,17 +121,13 @@ func awaitConfig(ctx context.Context, log *slog.Logger, edits <-chan struct{}, l
 	}
 }
 
-func runInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) error {
-	i, err := newInstance(ctx, cfg, log, dryRun)
-	if err != nil {
-		return err
-	}
+func runInstance(ctx context.Context, i *instance, log *slog.Logger, dryRun bool) error {
 	defer i.close()
-	log.Info("berth "+version+" serves", "instance", cfg.Instance, "desired", i.hub.Sources()[0].URL, "listen", i.server.Addr(), "data", cfg.DataDir)
+	log.Info("berth "+version+" serves", "instance", i.cfg.Instance, "desired", i.hub.Sources()[0].URL, "listen", i.server.Addr(), "data", i.cfg.DataDir)
 	if dryRun {
 		log.Warn("dry run: nothing is changed on the backends")
 	}
-	err = i.run(ctx)
+	err := i.run(ctx)
 	log.Info("stopped: pods run on")
 	return err
 }

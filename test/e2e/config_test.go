@@ -11,7 +11,7 @@ func TestConfigurationChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	configure := func(backend, level string) {
-		w.config = w.write("berth.yaml", fmt.Sprintf("desired: {url: %s}\nlog:\n  level: %s\nbackends:\n  - {name: %s, type: docker}\n", w.desired, level, backend))
+		w.config = w.write("berth.yaml", fmt.Sprintf("desired: {url: %s}\nlog:\n  level: %s\nbackends:\n  - {type: docker, name: %s}\n", w.desired, level, backend))
 	}
 	configure("docker", "info")
 	w.commit(w.desired, "Run hello", map[string]string{"hello.yaml": deployment("hello", "*")})
@@ -28,6 +28,8 @@ func TestConfigurationChanges(t *testing.T) {
 	w.news()
 	configure("lab", "loud")
 	w.awaitLog(`ERROR .*the former one stays in force .*berth\.yaml:3:10`)
+	configure("cluster, host: 'tcp://127.0.0.1:1', tls: {caFile: /nowhere}", "info") // valid, and of no use
+	w.awaitLog(`ERROR .*the former one is taken again .*/nowhere`)
 	w.commit(w.desired, "Run another", map[string]string{"another.yaml": deployment("another", "*")})
 	w.awaitLog(`another: ready: .* on lab`)
 	w.removeByHand(w.awaitRunning("another", "0.1.0"))
