@@ -96,6 +96,7 @@ func (r *rig) stop() {
 
 // publish has the catalog hold these versions of the app "hello", and no other.
 func (r *rig) publish(versions ...string) {
+	synctest.Wait() // nobody reads the sources now
 	var p schema.Publication
 	for _, v := range versions {
 		p.Releases = append(p.Releases, schema.Release{
@@ -112,6 +113,7 @@ func (r *rig) publish(versions ...string) {
 
 // declare has the desired state hold these deployments, and no other.
 func (r *rig) declare(ds ...*schema.Deployment) {
+	synctest.Wait()
 	r.commit++
 	commit := fmt.Sprintf("%040d", r.commit)
 	var names []string
