@@ -79,14 +79,16 @@ type Engine struct {
 	wake chan struct{} // one slot: requests to plan coalesce
 
 	mu       sync.Mutex
+	told     *desired.State  // what the changes that were told of led to
 	dirty    map[string]bool // deployments to plan again
 	replan   bool            // plan everything again
 	verify   map[string]bool // deployments whose pods may differ from what is known
 	world    world
-	plan     *planner.Plan
+	view     view          // what was planned
+	plan     *planner.Plan // nil: nothing was planned yet
 	statuses map[string]*Status
 	inState  map[State]map[string]*Status
-	settled  string // the last commit outcome that was told
+	last     Outcome // of a commit, that was told
 	rewind   rewind
 }
 
@@ -117,16 +119,19 @@ func New(o Options) *Engine {
 	return e
 }
 
-// A Change tells what is new in the sources.
+// A Change tells what is new in the sources. One that names nothing tells that
+// something else is, as a commit that changes no document.
 type Change struct {
 	Deployments []string // documents that changed, came or went
 	Identifiers []string // apps whose releases changed
 	Everything  bool     // do not trust the lists: plan all again
 }
 
-// Changed tells the engine that the sources hold something new. It never blocks.
+// Changed tells the engine that the sources hold something new. It does not wait
+// for what follows. It is called after each swap of the state, before the next.
 func (e *Engine) Changed(c Change) {
 	e.mu.Lock()
+	e.told = e.sources.State()
 	for _, name := range c.Deployments {
 		e.dirty[name] = true
 	}
@@ -140,7 +145,7 @@ func (e *Engine) Changed(c Change) {
 
 // markUsers marks every deployment of the apps. The caller holds mu.
 func (e *Engine) markUsers(identifiers []string) {
-	state := e.sources.State()
+	state := e.told
 	if state == nil {
 		return
 	}

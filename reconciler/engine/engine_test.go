@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +29,7 @@ type fakeSources struct {
 	rewound   string
 	confirmed bool
 	ancestors map[string]string // newer -> older
+	history   error             // why the history cannot be read
 }
 
 func (f *fakeSources) State() *desired.State     { return f.state }
@@ -37,7 +39,7 @@ func (f *fakeSources) Current() (bool, string)   { return f.stale == "", f.stale
 func (f *fakeSources) Rewound() string           { return f.rewound }
 func (f *fakeSources) Confirmed() bool           { return f.confirmed }
 func (f *fakeSources) Contains(_ context.Context, newer, older string) (bool, error) {
-	return f.ancestors[newer] == older, nil
+	return f.ancestors[newer] == older, f.history
 }
 
 // rig is an engine on memory backends with sources that the test sets. It lives
@@ -50,25 +52,50 @@ type rig struct {
 	engine  *engine.Engine
 	cancel  context.CancelFunc
 	ended   chan error
-	log     strings.Builder
+	log     logBook
 	commit  int
+}
+
+// A logBook keeps what is logged.
+type logBook struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logBook) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // bubble runs a test with n engines, Berth serving.
 func bubble(t *testing.T, n int, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}}
-		for range n {
-			r.engines = append(r.engines, memory.NewEngine(memory.Options{}))
-		}
+		r := newRig(t, n)
 		r.start()
 		test(r)
 		r.stop()
 	})
 }
 
-func (r *rig) start() {
+// newRig returns a rig with n engines; start starts Berth.
+func newRig(t *testing.T, n int) *rig {
+	r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}}
+	for range n {
+		r.engines = append(r.engines, memory.NewEngine(memory.Options{}))
+	}
+	return r
+}
+
+// start starts Berth, with its options changed.
+func (r *rig) start(change ...func(*engine.Options)) {
 	var bs []engine.Backend
 	for i, e := range r.engines {
 		name := fmt.Sprintf("b%d", i)
@@ -79,7 +106,11 @@ func (r *rig) start() {
 			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker},
 		})
 	}
-	r.engine = engine.New(engine.Options{Backends: bs, Sources: r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil))})
+	o := engine.Options{Backends: bs, Sources: r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil))}
+	for _, f := range change {
+		f(&o)
+	}
+	r.engine = engine.New(o)
 	ctx, cancel := context.WithCancel(r.t.Context())
 	r.cancel, r.ended = cancel, make(chan error, 1)
 	go func() { r.ended <- r.engine.Run(ctx) }()
@@ -113,10 +144,16 @@ func (r *rig) publish(versions ...string) {
 
 // declare has the desired state hold these deployments, and no other.
 func (r *rig) declare(ds ...*schema.Deployment) {
-	synctest.Wait()
+	r.engine.Changed(engine.Change{Deployments: r.swap(ds...)})
+	r.settle()
+}
+
+// swap has the sources hold these deployments, without telling the engine; it
+// returns the names that came, stayed or went.
+func (r *rig) swap(ds ...*schema.Deployment) (names []string) {
+	synctest.Wait() // nobody reads the sources now
 	r.commit++
 	commit := fmt.Sprintf("%040d", r.commit)
-	var names []string
 	if r.sources.state != nil {
 		for name := range r.sources.state.Deployments() {
 			names = append(names, name)
@@ -127,8 +164,7 @@ func (r *rig) declare(ds ...*schema.Deployment) {
 	}
 	r.sources.state = desired.Of("test", commit, ds)
 	r.sources.head = &sources.Snapshot{Commit: commit}
-	r.engine.Changed(engine.Change{Deployments: names})
-	r.settle()
+	return names
 }
 
 func hello(name string, more ...func(*schema.Deployment)) *schema.Deployment {
@@ -456,15 +492,9 @@ func (s *slowBackend) Apply(ctx context.Context, w backends.Workload, report fun
 
 func TestStaleWorkIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}, engines: []*memory.Engine{memory.NewEngine(memory.Options{})}}
+		r := newRig(t, 1)
 		slow := &slowBackend{Backend: r.engines[0].Open("test", "b0"), began: make(chan string, 9), cut: make(chan string, 9)}
-		r.engine = engine.New(engine.Options{
-			Backends: []engine.Backend{{Backend: slow, Config: schema.BackendConfig{Name: "b0", Type: schema.BackendDocker}}},
-			Sources:  r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil)), Grace: time.Second,
-		})
-		ctx, cancel := context.WithCancel(t.Context())
-		r.cancel, r.ended = cancel, make(chan error, 1)
-		go func() { r.ended <- r.engine.Run(ctx) }()
+		r.start(func(o *engine.Options) { o.Backends[0].Backend, o.Grace = slow, time.Second })
 		r.publish("0.1.0")
 		r.declare(hello("one"))
 		<-slow.began
@@ -506,15 +536,9 @@ func TestErrorClasses(t *testing.T) {
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}, engines: []*memory.Engine{memory.NewEngine(memory.Options{})}}
+				r := newRig(t, 1)
 				broken := &brokenBackend{Backend: r.engines[0].Open("test", "b0"), kind: kind}
-				r.engine = engine.New(engine.Options{
-					Backends: []engine.Backend{{Backend: broken, Config: schema.BackendConfig{Name: "b0", Type: schema.BackendDocker}}},
-					Sources:  r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
-				})
-				ctx, cancel := context.WithCancel(t.Context())
-				r.cancel, r.ended = cancel, make(chan error, 1)
-				go func() { r.ended <- r.engine.Run(ctx) }()
+				r.start(func(o *engine.Options) { o.Backends[0].Backend = broken })
 				r.publish("0.1.0")
 				r.declare(hello("one"))
 				time.Sleep(10 * time.Minute)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -11,70 +12,83 @@ import (
 
 // planLoop plans whenever something is dirty, until ctx ends.
 func (e *Engine) planLoop(ctx context.Context) {
+	alarm := time.NewTimer(time.Hour)
+	defer alarm.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.wake:
+		case <-alarm.C:
 		}
-		e.checkRewind(ctx)
-		e.mu.Lock()
-		if e.replan || e.plan == nil || len(e.dirty) > 0 {
-			e.planOnce(time.Now())
+		if next := e.planDue(ctx); !next.IsZero() {
+			alarm.Reset(time.Until(next))
+		} else {
+			alarm.Stop()
 		}
-		e.tellOutcome()
-		e.mu.Unlock()
 	}
+}
+
+// planDue plans if something is to be planned, and tells what became of the
+// commit. It returns when it must be called again, although nothing happens;
+// zero: never.
+func (e *Engine) planDue(ctx context.Context) (next time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := e.look()
+	for commits := e.unasked(v); len(commits) > 0; commits = e.unasked(v) {
+		e.askHistory(ctx, v.head.Commit, commits)
+		if ctx.Err() != nil {
+			return time.Time{}
+		}
+		v = e.look() // there may be news by now
+	}
+	if v.state == nil {
+		return time.Time{} // nothing is known of what shall run: nothing is done
+	}
+	if e.replan || e.plan == nil || len(e.dirty) > 0 || v != e.view || e.rewind.news {
+		e.planOnce(v, time.Now())
+	}
+	e.tellOutcome()
+	return e.rewind.again
+}
+
+// plansAll tells whether what is dirty is not enough: a new state comes with the
+// names of what changed, and if the engine was not told of it yet, these are not
+// known. The caller holds mu.
+func (e *Engine) plansAll(v view) bool {
+	return e.replan || e.plan == nil || v.state != e.view.state && v.state != e.told
 }
 
 // planOnce plans what is dirty and queues what follows. The caller holds mu.
-func (e *Engine) planOnce(now time.Time) {
-	state := e.sources.State()
-	if state == nil {
-		return // nothing is known of what shall run: nothing is done
-	}
-	in := e.input(now)
-	all := e.replan || e.plan == nil
+func (e *Engine) planOnce(v view, now time.Time) {
+	in := e.input(v, now)
+	names := slices.Collect(maps.Keys(e.dirty))
+	all := e.plansAll(v)
 	if all {
 		e.plan = planner.New(in)
 	} else {
-		names := make([]string, 0, len(e.dirty))
-		for name := range e.dirty {
-			names = append(names, name)
-		}
 		e.plan = e.plan.Revise(in, names)
 	}
-	names := e.plan.Planned()
-	e.metrics.planned(time.Since(now), len(names))
-	e.replan = false
+	e.view, e.replan, e.rewind.news = v, false, false
 	clear(e.dirty)
-	for name := range e.verify {
-		if _, ok := e.plan.Decision(name); !ok {
-			delete(e.verify, name) // neither declared nor there
-		}
-	}
-	for _, name := range names {
+	e.metrics.planned(time.Since(now), len(e.plan.Planned()))
+	for _, name := range e.plan.Planned() {
 		e.dispatch(name, now)
 	}
-	if all {
-		e.forgetGone()
+	if !all {
+		return
 	}
-}
-
-// input gathers what the planner needs. The caller holds mu for as long as it is used.
-func (e *Engine) input(now time.Time) planner.Input {
-	in := planner.Input{
-		Desired: e.sources.State(), Catalog: e.sources.Catalog(),
-		Backends: e.world.backends, Pods: e.world.pods, Now: now,
-		Rewound: e.sources.Rewound(), Confirmed: e.sources.Confirmed(),
+	for _, name := range names { // these may be neither declared nor there
+		if _, ok := e.plan.Decision(name); !ok {
+			e.forget(name)
+		}
 	}
-	if ok, why := e.sources.Current(); !ok {
-		in.Unreadable = why
+	for name := range e.statuses {
+		if _, ok := e.plan.Decision(name); !ok {
+			e.forget(name)
+		}
 	}
-	if in.Rewound == "" {
-		in.Rewound = e.rewind.why
-	}
-	return in
 }
 
 // dispatch notes the decision about one deployment and queues it where

@@ -1,71 +1,81 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"time"
 )
+
+// historyPause is how long it takes until a history that could not be read is
+// asked again.
+const historyPause = 30 * time.Second
 
 // rewind is what was found out about the history of the desired state: whether
 // pods that nothing declares any more were made by commits that come after the
 // head. Then the desired state went back, and Berth may have slept through it.
 type rewind struct {
-	head    string
-	checked map[string]bool // commits that made such pods
-	why     string          // empty: it did not go back
+	head   string
+	asked  map[string]bool // commits that made such pods
+	why    string          // empty: it did not go back
+	unread string          // why the history could not be read: until it is, nothing is removed
+	again  time.Time       // when it is asked again then
+	news   bool            // the answers changed since the last plan
 }
 
-// checkRewind asks the history about pods of deployments that were dropped.
-func (e *Engine) checkRewind(ctx context.Context) {
-	head := e.sources.Head()
-	if head == nil || head.Commit == "" {
-		return
+// follow forgets the answers about another head, and those that could not be had.
+func (r *rewind) follow(head string, now time.Time) {
+	switch {
+	case r.head != head || r.asked == nil:
+		*r = rewind{head: head, asked: map[string]bool{}, news: r.news || r.why != "" || r.unread != ""}
+	case r.unread != "" && !now.Before(r.again):
+		*r = rewind{head: head, asked: map[string]bool{}, why: r.why, news: true}
 	}
-	e.mu.Lock()
-	if e.rewind.head != head.Commit {
-		e.replan = e.replan || e.rewind.why != "" // what was held may go now
-		e.rewind = rewind{head: head.Commit, checked: map[string]bool{}}
-	}
-	commits := e.orphanCommits()
-	e.mu.Unlock()
+}
+
+// askHistory asks whether the commits come after the head. The caller holds mu,
+// which is not held meanwhile.
+func (e *Engine) askHistory(ctx context.Context, head string, commits []string) {
 	for _, commit := range commits {
-		later, err := e.sources.Contains(ctx, commit, head.Commit)
-		if err != nil {
-			e.log.Warn("the history cannot be read", "commit", short(commit), "error", err)
-			continue
-		}
-		e.mu.Lock()
-		e.rewind.checked[commit] = true
-		if later && e.rewind.why == "" {
-			e.rewind.why = "the desired state went back from " + short(commit) + " to " + short(head.Commit)
-			e.replan = true
-		}
 		e.mu.Unlock()
+		later, err := e.sources.Contains(ctx, commit, head)
+		e.mu.Lock()
+		r := &e.rewind
+		r.asked[commit] = true
+		switch {
+		case err != nil:
+			r.unread = "the history of the desired state cannot be read: " + err.Error()
+			r.again, r.news = time.Now().Add(historyPause), true
+		case later:
+			r.why = cmp.Or(r.why, "the desired state went back from "+short(commit)+" to "+short(head))
+			r.news = true
+		}
 	}
 }
 
-// orphanCommits returns the commits, not asked about yet, that made pods of
-// dirty deployments which nothing declares. The caller holds mu.
-func (e *Engine) orphanCommits() []string {
-	state := e.sources.State()
-	if state == nil {
+// unasked returns the commits, not asked about yet, that made pods which nothing
+// declares, of deployments that are about to be planned. The caller holds mu.
+func (e *Engine) unasked(v view) []string {
+	if v.state == nil || v.head == nil || v.head.Commit == "" {
 		return nil
 	}
+	e.rewind.follow(v.head.Commit, time.Now())
 	found := map[string]bool{}
 	look := func(name string) {
 		if len(e.world.pods[name]) == 0 {
 			return
 		}
-		if _, declared := state.Deployment(name); declared {
+		if _, declared := v.state.Deployment(name); declared {
 			return
 		}
 		for _, p := range e.world.pods[name] {
-			if p.Commit != "" && p.Commit != e.rewind.head && !e.rewind.checked[p.Commit] {
+			if p.Commit != "" && p.Commit != v.head.Commit && !e.rewind.asked[p.Commit] {
 				found[p.Commit] = true
 			}
 		}
 	}
-	if e.replan {
+	if e.plansAll(v) || e.plan.Guard().Orphans > 0 && (v != e.view || e.rewind.news) {
 		for name := range e.world.pods {
 			look(name)
 		}

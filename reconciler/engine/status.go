@@ -191,11 +191,10 @@ func (e *Engine) move(s *Status, to State) {
 
 // markDependents marks the deployments that wait for this one. The caller holds mu.
 func (e *Engine) markDependents(name string) {
-	state := e.sources.State()
-	if state == nil {
+	if e.view.state == nil {
 		return
 	}
-	for _, other := range state.Dependents(name) {
+	for _, other := range e.view.state.Dependents(name) {
 		e.dirty[other] = true
 		e.poke()
 	}
@@ -207,14 +206,5 @@ func (e *Engine) forget(name string) {
 		e.move(s, "")
 		e.log.Info("removed", "deployment", name)
 		delete(e.statuses, name)
-	}
-}
-
-// forgetGone drops every status that the plan does not know. The caller holds mu.
-func (e *Engine) forgetGone() {
-	for name := range e.statuses {
-		if _, ok := e.plan.Decision(name); !ok {
-			e.forget(name)
-		}
 	}
 }

@@ -1,0 +1,155 @@
+package engine_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/berthdev/berth/backends/memory"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/desired"
+)
+
+func TestOutcomeOfACommitThatWasNotPlanned(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.swap(hello("one"), hello("two"))
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending || o.Commit != r.sources.head.Commit {
+			t.Errorf("outcome before the commit was planned: %+v", o)
+		}
+		// Something else makes the engine plan before it is told of the commit.
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		synctest.Wait()
+		if len(r.pods("two")) != 1 {
+			t.Error("the commit was planned in part")
+		}
+		if text := r.log.String(); strings.Contains(text, "commit success: 1 of 2") {
+			t.Errorf("success was told too early:\n%s", text)
+		}
+		r.settle()
+		if o := r.engine.Outcome(); o.Verdict != engine.Success || o.Summary != "2 of 2 running" {
+			t.Errorf("outcome %+v", o)
+		}
+	})
+}
+
+// swappingSources swap what they hold while they are read.
+type swappingSources struct {
+	*fakeSources
+	in   int // reads of the state until then
+	swap func()
+}
+
+func (s *swappingSources) State() *desired.State {
+	state := s.fakeSources.State()
+	if s.in--; s.in == 0 {
+		s.swap()
+	}
+	return state
+}
+
+func TestSourcesAreReadAsOne(t *testing.T) {
+	for reads := 1; reads < 12; reads++ {
+		bubble(t, 1, func(r *rig) {
+			r.publish("0.1.0")
+			r.declare(hello("one"))
+			r.stop()
+			// An earlier state is what the last process stored; the remote is read
+			// while the engine looks.
+			now, head := r.sources.state, r.sources.head
+			r.sources.state, r.sources.head = desired.Of("test", "stored", nil), &sources.Snapshot{Commit: "stored"}
+			r.sources.stale = "the repository did not answer since the start"
+			s := &swappingSources{fakeSources: r.sources, in: reads}
+			s.swap = func() { s.state, s.head, s.stale = now, head, "" }
+			r.start(func(o *engine.Options) { o.Sources = s })
+			r.engine.Changed(engine.Change{Everything: true})
+			r.settle()
+			if pods := r.pods("one"); len(pods) != 1 || pods[0].ID != "c1" {
+				t.Errorf("the pod was removed: the old state was taken for a current one: %v", pods)
+			}
+		})
+	}
+}
+
+func TestAConfirmationAloneIsPlanned(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("a"), hello("b"), hello("c"), hello("d"))
+		r.declare()
+		r.expect("a", engine.StateHeld, "more than half")
+		r.sources.confirmed = true
+		r.swap() // an empty commit changes no document
+		r.engine.Changed(engine.Change{})
+		r.settle()
+		if n := len(r.engines[0].Containers()); n != 0 {
+			t.Errorf("%d pods are left after the confirmation", n)
+		}
+	})
+}
+
+func TestHistoryThatCannotBeReadRemovesNothing(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.sources.history = fmt.Errorf("object not found")
+		r.declare()
+		if len(r.pods("one")) != 1 {
+			t.Error("the pod was removed though the history cannot be read")
+		}
+		r.expect("one", engine.StateHeld, "history")
+		time.Sleep(10 * time.Minute)
+		if n := strings.Count(r.log.String(), "the history cannot be read"); n > 3 {
+			t.Errorf("told %d times that the history cannot be read", n)
+		}
+		synctest.Wait()
+		r.sources.history = nil
+		r.engine.Changed(engine.Change{})
+		time.Sleep(time.Minute)
+		if len(r.pods("one")) != 0 {
+			t.Error("the pod was not removed once the history could be read")
+		}
+	})
+}
+
+func TestSuspendedDoesNotFailTheCommit(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		suspend := func(d *schema.Deployment) { d.Suspend = true }
+		r.declare(hello("one"), hello("two"))
+		r.declare(hello("one", suspend), hello("two"))
+		if o := r.engine.Outcome(); o.Verdict != engine.Success || o.Summary != "2 of 2 running" {
+			t.Errorf("outcome with a suspended deployment that runs: %+v", o)
+		}
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		r.settle()
+		if o := r.engine.Outcome(); o.Verdict != engine.Failure || !strings.Contains(o.Summary, "1 of 2 running; one: it is suspended") {
+			t.Errorf("outcome with a suspended deployment that does not run: %+v", o)
+		}
+	})
+}
+
+func TestAFailureIsNotToldForEveryPod(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{HealthCheck: true, After: time.Second})
+		r.publish("0.1.0")
+		ds := []*schema.Deployment{hello("bad", func(d *schema.Deployment) { d.Backend = "nowhere" })}
+		for i := range 20 {
+			ds = append(ds, hello(fmt.Sprintf("d%02d", i), func(d *schema.Deployment) {
+				if i > 0 {
+					d.DependsOn = []string{fmt.Sprintf("d%02d", i-1)}
+				}
+			}))
+		}
+		r.declare(ds...)
+		time.Sleep(5 * time.Minute)
+		r.expect("d19", engine.StateReady, "")
+		if n := strings.Count(r.log.String(), "commit failure"); n < 1 || n > 2 {
+			t.Errorf("the failure was told %d times, want at once and at the end:\n%s", n, r.log.String())
+		}
+	})
+}
