@@ -65,6 +65,9 @@ type Options struct {
 	// Grace is how long work that has begun may go on after Run's context ends;
 	// default 10 seconds.
 	Grace time.Duration
+	// Random returns numbers in [0, 1) for the jitter of pauses; nil: math/rand.
+	// It is called by several goroutines.
+	Random func() float64
 }
 
 // Engine reconciles the desired state with the pods of its backends.
@@ -74,6 +77,7 @@ type Engine struct {
 	metrics *Metrics
 	resync  time.Duration
 	grace   time.Duration
+	random  func() float64
 	workers []*worker
 
 	wake chan struct{} // one slot: requests to plan coalesce
@@ -82,7 +86,8 @@ type Engine struct {
 	told     *desired.State  // what the changes that were told of led to
 	dirty    map[string]bool // deployments to plan again
 	replan   bool            // plan everything again
-	verify   map[string]bool // deployments whose pods may differ from what is known
+	doubts   map[string]doubt
+	alarms   map[string]time.Time // deployments that time alone makes dirty
 	world    world
 	view     view          // what was planned
 	plan     *planner.Plan // nil: nothing was planned yet
@@ -95,10 +100,10 @@ type Engine struct {
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, random: o.Random,
 		wake:  make(chan struct{}, 1),
-		dirty: map[string]bool{}, verify: map[string]bool{}, statuses: map[string]*Status{},
-		inState: map[State]map[string]*Status{},
+		dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
+		statuses: map[string]*Status{}, inState: map[State]map[string]*Status{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -108,6 +113,9 @@ func New(o Options) *Engine {
 	}
 	if e.grace <= 0 {
 		e.grace = 10 * time.Second
+	}
+	if e.random == nil {
+		e.random = rand.Float64
 	}
 	if e.metrics == nil {
 		e.metrics = NewMetrics(nil)
@@ -160,6 +168,26 @@ func (e *Engine) markUsers(identifiers []string) {
 	}
 }
 
+// markDirty has a deployment planned again. The caller holds mu.
+func (e *Engine) markDirty(name string) {
+	e.dirty[name] = true
+	e.poke()
+}
+
+// A doubt is why the pods of a deployment that is as it should be must be looked
+// at nevertheless.
+type doubt int
+
+const (
+	listed doubt = iota + 1 // a list of all pods showed other ones than were known
+	due                     // the backend asked for it, or work on them failed
+	news                    // an event told that one changed: they are not known
+)
+
+// doubt notes why a deployment must be looked at, unless there is a better reason
+// already. The caller holds mu.
+func (e *Engine) doubt(name string, why doubt) { e.doubts[name] = max(e.doubts[name], why) }
+
 // poke asks the planning loop to run.
 func (e *Engine) poke() {
 	select {
@@ -176,7 +204,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	var loops, workers errgroup.Group
 	for _, w := range e.workers {
 		loops.Go(func() error { w.observe(ctx); return nil })
-		w.start(work, &workers)
+		w.start(ctx, work, &workers)
 	}
 	loops.Go(func() error { e.planLoop(ctx); return nil })
 	<-ctx.Done()
@@ -191,6 +219,6 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // jittered returns d, at most a fifth longer or shorter.
-func jittered(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+func (e *Engine) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*e.random()))
 }
