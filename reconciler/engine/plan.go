@@ -36,13 +36,13 @@ func (e *Engine) planLoop(ctx context.Context) {
 func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v := e.look()
+	v := e.current()
 	for commits := e.unasked(v); len(commits) > 0; commits = e.unasked(v) {
 		e.askHistory(ctx, v.head.Commit, commits)
 		if ctx.Err() != nil {
 			return time.Time{}
 		}
-		v = e.look() // there may be news by now
+		v = e.current() // there may be news by now
 	}
 	if v.state == nil {
 		return time.Time{} // nothing is known of what shall run: nothing is done
@@ -64,18 +64,11 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	return next
 }
 
-// plansAll tells whether what is dirty is not enough: a new state comes with the
-// names of what changed, and if the engine was not told of it yet, these are not
-// known. The caller holds mu.
-func (e *Engine) plansAll(v view) bool {
-	return e.replan || e.plan == nil || v.state != e.view.state && v.state != e.told
-}
-
 // planOnce plans what is dirty and queues what follows. The caller holds mu.
 func (e *Engine) planOnce(v view, now time.Time) {
 	in := e.input(v, now)
 	names := slices.Collect(maps.Keys(e.dirty))
-	all := e.plansAll(v)
+	all := e.replan || e.plan == nil
 	if all {
 		e.plan = planner.New(in)
 	} else {

@@ -75,7 +75,7 @@ func (e *Engine) unasked(v view) []string {
 			}
 		}
 	}
-	if e.plansAll(v) || e.plan.Guard().Orphans > 0 && (v != e.view || e.rewind.news) {
+	if e.replan || e.plan == nil || e.plan.Guard().Orphans > 0 && (v != e.view || e.rewind.news) {
 		for name := range e.world.pods {
 			look(name)
 		}

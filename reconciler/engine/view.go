@@ -40,6 +40,17 @@ func (e *Engine) look() view {
 	}
 }
 
+// current returns what is to be planned: what the sources say now. A state of
+// which the engine was not told yet waits a moment, for the names of what changed
+// come with it. The caller holds mu.
+func (e *Engine) current() view {
+	v := e.look()
+	if e.plan != nil && v.state != e.view.state && v.state != e.told {
+		return e.view
+	}
+	return v
+}
+
 // input gathers what the planner needs. The caller holds mu for as long as it is used.
 func (e *Engine) input(v view, now time.Time) planner.Input {
 	return planner.Input{
