@@ -189,6 +189,28 @@ func TestAKilledPodComesBackAlthoughItsSuccessorCannotBeMade(t *testing.T) {
 	}
 }
 
+// partlyFailing fails to start an old pod again, each time; its successor is well.
+type partlyFailing struct{ backends.Backend }
+
+func (b partlyFailing) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	p, err := b.Backend.Apply(ctx, w, report)
+	if err == nil && p.Phase == backends.PhaseProgressing {
+		err = failing(schema.Invalid, "the old pod cannot be started again")
+	}
+	return p, err
+}
+
+func TestAnErrorDoesNotEndTheRollout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		r.start(func(o *engine.Options) { o.Backends[0].Backend = partlyFailing{o.Backends[0].Backend} })
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.expect("one", engine.StateReady, "0.1.0")
+		r.stop()
+	})
+}
+
 func TestWhatIsGoneIsCutOff(t *testing.T) {
 	hooked(t, 1, func(r *rig, bs []*hookedBackend) {
 		r.publish("0.1.0")

@@ -12,6 +12,7 @@ const (
 	firstRetry = 200 * time.Millisecond
 	firstWait  = 5 * time.Second // where an event is awaited that may not be seen, as an image pushed later
 	lastRetry  = 5 * time.Minute
+	soonest    = 5 * time.Millisecond // until a backend is asked again, if it asks for that
 	// newsPause is how long after it failed a task is tried again because of news
 	// of the deployment's pods: a pod that was killed must come back although its
 	// successor cannot be made.
@@ -30,26 +31,44 @@ type pause struct {
 // over tells whether the task may be tried again.
 func (p *pause) over(now time.Time) bool { return !p.until.IsZero() && !now.Before(p.until) }
 
-// settle decides when a deployment is worked on again after it was. The caller
-// holds the engine's mu.
-func (w *worker) settle(ctx context.Context, name string, t task, err error) {
+// settle decides when a deployment is worked on again after it was; again is when
+// the backend asks for it, zero if it does not. The caller holds the engine's mu.
+func (w *worker) settle(ctx context.Context, name string, t task, again time.Time, err error) {
 	delete(w.pauses, name)
-	if err == nil || errors.Is(context.Cause(ctx), errSuperseded) {
+	now := time.Now()
+	var p pause
+	switch {
+	case errors.Is(context.Cause(ctx), errSuperseded):
 		w.retries.Forget(name)
 		return
+	case err == nil:
+		w.retries.Forget(name)
+	default:
+		p = pause{task: t.id(), failed: now, until: w.retryAt(name, err, now), state: stateAfter(err), why: err.Error()}
 	}
-	p := &pause{task: t.id(), failed: time.Now(), state: stateAfter(err), why: err.Error()}
-	w.pauses[name] = p
-	kind := schema.KindOf(err)
-	if kind != schema.Transient && kind != schema.Waiting {
-		return
+	if !again.IsZero() { // also after an error: what did not fail goes on
+		p.until = earlier(p.until, later(again, now.Add(soonest)))
 	}
+	if err != nil {
+		w.pauses[name] = &p
+	}
+	if !p.until.IsZero() {
+		w.engine.doubt(name, due)
+		w.queue.AddAfter(name, p.until.Sub(now))
+	}
+}
+
+// retryAt returns when what failed is tried again; zero: when the input changes.
+func (w *worker) retryAt(name string, err error, now time.Time) time.Time {
 	again := w.engine.jittered(w.retries.When(name))
-	if kind == schema.Waiting {
-		again = min(max(again, w.engine.jittered(firstWait)), w.engine.jittered(lastRetry))
+	switch schema.KindOf(err) {
+	case schema.Transient:
+		return now.Add(again)
+	case schema.Waiting:
+		return now.Add(min(max(again, w.engine.jittered(firstWait)), w.engine.jittered(lastRetry)))
+	default:
+		return time.Time{}
 	}
-	p.until = p.failed.Add(again)
-	w.queue.AddAfter(name, again)
 }
 
 // stillPaused tells whether a task must not be tried yet, and sees to it that it

@@ -126,11 +126,7 @@ func (w *worker) work(ctx context.Context, name string) {
 	case ctx.Err() == nil:
 		e.noteWork(d, t, progress, err)
 	}
-	w.settle(ctx, name, t, err)
-	if err == nil && !progress.Again.IsZero() {
-		e.doubt(name, due)
-		w.queue.AddAfter(name, max(time.Until(progress.Again), 5*time.Millisecond))
-	}
+	w.settle(ctx, name, t, progress.Again, err)
 }
 
 // begin notes that work begins, and returns on what; nothing if nothing is to be
