@@ -1,0 +1,694 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/backends/memory"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/catalog"
+	"github.com/berthdev/berth/sources/desired"
+)
+
+// TestChaos lets everything happen to Berth that can: pushes, broken documents,
+// pods that die, engines that go and come back, and its own end at any moment.
+// While it lasts nothing is doubled, nothing is touched that must not be, and no
+// success is told that is none. When it is over, everything is as it is declared,
+// and stays so without a write.
+func TestChaos(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		seed := rapid.Uint64().Draw(rt, "seed")
+		acts := rapid.SliceOfN(rapid.Custom(drawAct), 1, 40).Draw(rt, "acts")
+		var c *chaos
+		synctest.Test(t, func(t *testing.T) {
+			c = newChaos(t.Context(), seed)
+			c.run(acts)
+		})
+		if len(c.wrong) > 0 {
+			rt.Fatalf("%s\n%s", strings.Join(c.wrong, "\n"), c.log.String())
+		}
+	})
+}
+
+const (
+	chaosDeployments = 5
+	chaosEngines     = 2
+)
+
+// The versions of the app, and what becomes of their pods.
+var chaosImages = map[string]memory.Image{
+	"1.0.0": {},
+	"1.1.0": {StartError: "exec: no such file"},
+	"1.2.0": {HealthCheck: true, After: 5 * time.Second},
+	"1.3.0": {HealthCheck: true, Starting: true},
+	"1.4.0": {Exits: true, ExitCode: 1, After: time.Second},
+	"1.5.0": {Pull: func(context.Context) error { return errors.New("the registry does not answer") }},
+	"1.6.0": {Pull: func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Second):
+			return nil
+		}
+	}},
+}
+
+// runs tells whether pods of a version become ready.
+func runs(version string) bool {
+	return version == "1.0.0" || version == "1.2.0" || version == "1.6.0"
+}
+
+// An act is one thing that happens.
+type act struct {
+	What    string
+	Which   int           // deployment, engine or container
+	Version string        // published, withdrawn or declared
+	How     int           // in which way
+	Then    time.Duration // how long nothing else happens
+}
+
+func drawAct(t *rapid.T) act {
+	return act{
+		What: rapid.SampledFrom([]string{
+			"publish", "publish", "withdraw", "declare", "declare", "declare", "declare", "remove", "suspend", "break", "blind", "stale",
+			"kill", "stop", "pause", "delete", "crash", "cut", "restore", "restart", "abort", "hint", "wait",
+		}).Draw(t, "what"),
+		Which:   rapid.IntRange(0, 9).Draw(t, "which"),
+		Version: rapid.SampledFrom([]string{"1.0.0", "1.0.0", "1.1.0", "1.2.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"}).Draw(t, "version"),
+		How:     rapid.IntRange(0, 63).Draw(t, "how"),
+		Then: rapid.SampledFrom([]time.Duration{
+			0, 0, time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second, 4 * time.Second, 30 * time.Second, 3 * time.Minute,
+		}).Draw(t, "then"),
+	}
+}
+
+// chaos is Berth on two engines, in a bubble of testing/synctest, and all that a
+// test needs to know to judge it.
+type chaos struct {
+	ctx     context.Context
+	engines []*memory.Engine
+	sources *fakeSources
+	engine  *engine.Engine // nil: Berth does not run
+	cancel  context.CancelFunc
+	ended   chan error
+	log     logBook
+	commits int
+
+	published map[string]bool
+	suspended map[string]*schema.Deployment
+	broken    map[string]*schema.Deployment
+	pinned    map[string]bool // deployments that ever named a backend
+
+	mu     sync.Mutex
+	random *rand.Rand
+	writes map[string]int // by deployment
+	frozen map[string]int // the writes of a deployment when it was no longer to be touched
+	asked  map[string]int // answers that Berth waits for, by deployment; "": lists
+	wrong  []string
+}
+
+func newChaos(ctx context.Context, seed uint64) *chaos {
+	c := &chaos{
+		ctx: ctx, sources: &fakeSources{catalog: catalog.New(), state: desired.New("test")},
+		published: map[string]bool{}, suspended: map[string]*schema.Deployment{}, broken: map[string]*schema.Deployment{},
+		pinned: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 0)),
+		writes: map[string]int{}, frozen: map[string]int{}, asked: map[string]int{},
+	}
+	for range chaosEngines {
+		e := memory.NewEngine(memory.Options{})
+		for version, image := range chaosImages {
+			e.SetImage("hello:"+version, image)
+		}
+		other := backends.Workload{Deployment: "d0", Replicas: 1, Pod: backends.PodSpec{Image: "other"}}
+		if _, err := e.Open("other", "b0").Apply(ctx, other, nil); err != nil {
+			panic(err)
+		}
+		c.engines = append(c.engines, e)
+	}
+	return c
+}
+
+// number returns a random number below n.
+func (c *chaos) number(n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.random.IntN(n)
+}
+
+func (c *chaos) errorf(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.wrong) < 10 {
+		c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+	}
+}
+
+func (c *chaos) run(acts []act) {
+	c.publish("1.0.0", true)
+	c.start()
+	for i, a := range acts {
+		fmt.Fprintf(&c.log, "---- %s: %d. %+v\n", time.Now().Format("15:04:05.000"), i+1, a)
+		c.do(a)
+		synctest.Wait()
+		c.check()
+		time.Sleep(a.Then)
+		synctest.Wait()
+		c.check()
+		if len(c.wrong) > 0 {
+			break
+		}
+	}
+	fmt.Fprintln(&c.log, "---- everything is put right")
+	c.putRight()
+	time.Sleep(30 * time.Minute)
+	synctest.Wait()
+	c.check()
+	c.checkEnd()
+	writes := c.written()
+	time.Sleep(time.Hour)
+	synctest.Wait()
+	if more := c.written() - writes; more > 0 {
+		c.errorf("%d writes in an hour in which nothing happened", more)
+	}
+	c.stop(time.Second)
+}
+
+func (c *chaos) written() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, more := range c.writes {
+		n += more
+	}
+	return n
+}
+
+func (c *chaos) start() {
+	if c.engine != nil {
+		return
+	}
+	var bs []engine.Backend
+	for i, e := range c.engines {
+		name := fmt.Sprintf("b%d", i)
+		bs = append(bs, engine.Backend{
+			Backend: &farBackend{Backend: e.Open("test", name), chaos: c},
+			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker, Workers: 2},
+		})
+	}
+	c.engine = engine.New(engine.Options{
+		Backends: bs, Sources: c.sources, Logger: slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{ReplaceAttr: plainTime})),
+		Grace:  time.Second,
+		Random: func() float64 { return float64(c.number(1000)) / 1000 },
+	})
+	ctx, cancel := context.WithCancel(c.ctx)
+	e, ended := c.engine, make(chan error, 1)
+	c.cancel, c.ended = cancel, ended
+	go func() { ended <- e.Run(ctx) }()
+}
+
+func plainTime(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
+	}
+	return a
+}
+
+// stop ends Berth. After the grace, work is cut off: then it is as if it died.
+func (c *chaos) stop(most time.Duration) {
+	if c.engine == nil {
+		return
+	}
+	began := time.Now()
+	c.cancel()
+	if err := <-c.ended; err != nil {
+		c.errorf("Run: %v", err)
+	}
+	if took := time.Since(began); took > most {
+		c.errorf("stopping took %s", took)
+	}
+	c.engine = nil
+}
+
+// A farBackend is reached with a delay, in both directions: answers are late, or
+// lost when the caller does not wait for them.
+type farBackend struct {
+	backends.Backend
+	chaos *chaos
+}
+
+// travel takes a while, and tells whether the context lasted.
+func (b *farBackend) travel(ctx context.Context) error {
+	d := time.Duration(b.chaos.number(40)) * 10 * time.Millisecond
+	if b.chaos.number(3) > 0 {
+		d = 0
+	}
+	select {
+	case <-ctx.Done():
+		return &schema.Error{Op: "reach", Resource: "backend " + b.Name(), Kind: schema.Transient, Err: ctx.Err()}
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func (b *farBackend) Capacity(ctx context.Context) (backends.Capacity, error) {
+	b.chaos.ask("", 1)
+	defer b.chaos.ask("", -1)
+	if err := b.travel(ctx); err != nil {
+		return backends.Capacity{}, err
+	}
+	return b.Backend.Capacity(ctx)
+}
+
+func (b *farBackend) Pods(ctx context.Context) ([]backends.Pod, error) {
+	b.chaos.ask("", 1)
+	defer b.chaos.ask("", -1)
+	pods, err := b.Backend.Pods(ctx)
+	return pods, errors.Join(err, b.travel(ctx))
+}
+
+func (b *farBackend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	b.chaos.ask(w.Deployment, 1)
+	defer b.chaos.ask(w.Deployment, -1)
+	if err := b.travel(ctx); err != nil {
+		return backends.Progress{}, err
+	}
+	p, err := b.Backend.Apply(ctx, w, b.counted(report))
+	b.chaos.checkDoubles()
+	if lost := b.travel(ctx); lost != nil {
+		return backends.Progress{}, lost
+	}
+	return p, err
+}
+
+func (b *farBackend) Remove(ctx context.Context, deployment string, report func(backends.Step)) error {
+	if err := b.travel(ctx); err != nil {
+		return err
+	}
+	err := b.Backend.Remove(ctx, deployment, b.counted(report))
+	return errors.Join(err, b.travel(ctx))
+}
+
+func (b *farBackend) counted(report func(backends.Step)) func(backends.Step) {
+	return func(s backends.Step) {
+		if s.Done && s.Verb != "pull" {
+			b.chaos.mu.Lock()
+			b.chaos.writes[s.Deployment]++
+			b.chaos.mu.Unlock()
+		}
+		report(s)
+	}
+}
+
+func (c *chaos) ask(deployment string, n int) (waiting int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked[deployment] += n
+	return c.asked[deployment]
+}
+
+// containers lists those of the instance.
+func (c *chaos) containers() []memory.Container {
+	var out []memory.Container
+	for i, e := range c.engines {
+		for _, p := range e.Containers() {
+			if p.Instance == "test" {
+				p.Backend = fmt.Sprintf("b%d", i)
+				out = append(out, p)
+			}
+		}
+	}
+	return out
+}
+
+// podsOf returns what lives of a deployment, and what is kept of failed rollouts.
+func (c *chaos) podsOf(name string) (live, failed []memory.Container) {
+	for _, p := range c.containers() {
+		switch {
+		case p.Deployment != name:
+		case p.State == backends.PodFailed:
+			failed = append(failed, p)
+		default:
+			live = append(live, p)
+		}
+	}
+	return live, failed
+}
+
+func names() []string {
+	var out []string
+	for i := range chaosDeployments {
+		out = append(out, fmt.Sprintf("d%d", i))
+	}
+	return out
+}
+
+// checkDoubles checks that no pod runs twice.
+func (c *chaos) checkDoubles() {
+	running := map[string]string{}
+	for _, p := range c.containers() {
+		if p.State != backends.PodRunning {
+			continue
+		}
+		key := fmt.Sprintf("%s %d %s", p.Deployment, p.Ordinal, p.SpecHash)
+		c.mu.Lock()
+		moves := c.pinned[p.Deployment] // then the new one is ready before the old one goes
+		c.mu.Unlock()
+		if moves {
+			key += p.Backend
+		}
+		if other := running[key]; other != "" {
+			c.errorf("doubled: %s and %s", other, p.Backend+" "+p.ID+" "+p.Name)
+		}
+		running[key] = p.Backend + " " + p.ID + " " + p.Name
+	}
+}
+
+// check checks what must be so at any time.
+func (c *chaos) check() {
+	c.checkDoubles()
+	c.checkFrozen()
+	for i, e := range c.engines {
+		if p := e.Containers()[0]; p.Instance != "other" || p.State != backends.PodRunning || p.ID != "c1" {
+			c.errorf("engine %d: another instance's container was touched: %+v", i, p)
+		}
+	}
+	if c.engine == nil {
+		return
+	}
+	o := c.engine.Outcome()
+	if c.sources.state.Commit != o.Commit {
+		c.errorf("the outcome is that of commit %q, in force is %q", o.Commit, c.sources.state.Commit)
+	}
+	if o.Verdict != engine.Success {
+		return
+	}
+	if p := c.sources.state.Problems().Errors(); len(p) > 0 {
+		c.errorf("success in spite of %v", p)
+	}
+	for name, d := range c.sources.state.Deployments() {
+		live, _ := c.podsOf(name)
+		n := 0
+		for _, p := range live {
+			if ok, _ := p.Ready(time.Now()); ok && (d.Suspend || p.Spec.Env["GENERATION"] == d.Env["GENERATION"]) {
+				n++
+			}
+		}
+		asked := c.ask(name, 0) > 0 || d.Suspend && c.ask("", 0) > 0 // it will know in a moment
+		if n < d.ReplicaCount() && !asked {
+			c.errorf("success (%s), but %s has %d of %d pods ready", o.Summary, name, n, d.ReplicaCount())
+		}
+	}
+}
+
+// checkFrozen checks that nothing was written about what is suspended, or cannot
+// be read.
+func (c *chaos) checkFrozen() {
+	for _, name := range names() {
+		d, declared := c.sources.state.Deployment(name)
+		_, held := c.sources.state.Holds(name, name+".yaml")
+		now := held || declared && d.Suspend || !declared && c.sources.stale != ""
+		c.mu.Lock()
+		writes := c.writes[name]
+		before, was := c.frozen[name]
+		delete(c.frozen, name)
+		if now {
+			c.frozen[name] = writes
+		}
+		c.mu.Unlock()
+		if was && now && writes > before {
+			c.errorf("%s was touched, but must not be: declared %v, held %v, stale %q", name, declared, held, c.sources.stale)
+		}
+	}
+}
+
+// putRight mends all that is broken, and confirms what was removed.
+func (c *chaos) putRight() {
+	for i := range c.engines {
+		c.engines[i].Restore()
+	}
+	c.sources.stale = ""
+	for _, name := range names() {
+		if d := c.suspended[name]; d != nil {
+			c.declare(d)
+		}
+		if d := c.broken[name]; d != nil {
+			c.declare(d)
+		}
+	}
+	c.commit(desired.FileChange{Path: "blind.yaml", Removed: true})
+	c.start()
+	synctest.Wait()
+	c.sources.confirmed = true
+	c.tell(engine.Change{Everything: true})
+}
+
+// checkEnd checks that everything is as it is declared.
+func (c *chaos) checkEnd() {
+	all := true
+	for _, name := range names() {
+		live, failed := c.podsOf(name)
+		d, declared := c.sources.state.Deployment(name)
+		if !declared {
+			_, broken := c.sources.state.Broken(schema.Ref{Kind: schema.KindDeployment, Name: name})
+			if len(live)+len(failed) > 0 && !broken {
+				c.errorf("%s is declared no more, and has pods: %v", name, live)
+			}
+			all = all && !broken
+			continue
+		}
+		all = c.checkDeclared(d, live, failed) && all
+	}
+	o := c.engine.Outcome()
+	if all != (o.Verdict == engine.Success) {
+		c.errorf("at the end all is well: %v, but the outcome is %+v", all, o)
+	}
+}
+
+// checkDeclared checks a deployment at the end, and tells whether it must run.
+func (c *chaos) checkDeclared(d *schema.Deployment, live, failed []memory.Container) (well bool) {
+	ordinals := map[int]bool{}
+	asked := 0
+	for _, p := range live {
+		if p.State == backends.PodRunning && p.Spec.Env["GENERATION"] == d.Env["GENERATION"] && (d.Backend == "" || p.Backend == d.Backend) {
+			ordinals[p.Ordinal] = true
+			asked++
+		}
+	}
+	well = asked == d.ReplicaCount() && len(ordinals) == asked && len(live) == asked && len(failed) == 0
+	release, _, err := c.sources.catalog.Resolve(d.App, d.Version)
+	if err != nil {
+		// What runs of it runs on. It is well only if nothing is asked of it.
+		return false
+	}
+	for _, p := range live {
+		well = well && p.Release == release.Version
+	}
+	must := runs(release.Version) && c.dependable(d) && len(failed) == 0
+	if must && !well {
+		c.errorf("%s should run %d of %s: %+v, failed %+v", d.Name, d.ReplicaCount(), release.Version, live, failed)
+	}
+	for _, p := range live {
+		if ok, _ := p.Ready(time.Now()); !ok {
+			well = false
+		}
+	}
+	return well
+}
+
+// dependable tells whether all that a deployment depends on is ready.
+func (c *chaos) dependable(d *schema.Deployment) bool {
+	for _, name := range d.DependsOn {
+		on, ok := c.sources.state.Deployment(name)
+		if !ok {
+			return false // it cannot be used itself
+		}
+		live, _ := c.podsOf(name)
+		n := 0
+		for _, p := range live {
+			if ok, _ := p.Ready(time.Now()); ok {
+				n++
+			}
+		}
+		if n < on.ReplicaCount() {
+			return false
+		}
+	}
+	return true
+}
+
+// do lets one act happen.
+func (c *chaos) do(a act) {
+	name := fmt.Sprintf("d%d", a.Which%chaosDeployments)
+	e := c.engines[a.Which%chaosEngines]
+	switch a.What {
+	case "publish":
+		c.publish(a.Version, true)
+	case "withdraw":
+		c.publish(a.Version, false)
+	case "declare":
+		c.declare(c.drawn(name, a))
+	case "remove":
+		delete(c.suspended, name)
+		delete(c.broken, name)
+		c.commit(desired.FileChange{Path: name + ".yaml", Removed: true})
+	case "suspend":
+		c.suspend(name)
+	case "break":
+		c.breakFile(name, a.How%2 == 0)
+	case "blind":
+		c.commit(desired.FileChange{Path: "blind.yaml", Unreadable: "too large", Removed: a.How%2 == 0})
+	case "stale":
+		c.sources.stale = ""
+		if a.How%2 == 0 {
+			c.sources.stale = "the repository does not answer"
+		}
+		c.tell(engine.Change{Everything: true})
+	case "kill", "stop", "pause", "delete", "crash":
+		c.harm(a)
+	case "cut":
+		e.Cut()
+	case "restore":
+		e.Restore()
+	case "restart":
+		c.stop(time.Second)
+		c.start()
+	case "abort":
+		c.stop(time.Second)
+	case "hint":
+		c.start()
+		c.tell(engine.Change{Everything: a.How%2 == 0})
+	}
+}
+
+// harm does something to a container behind Berth's back.
+func (c *chaos) harm(a act) {
+	all := c.containers()
+	if len(all) == 0 {
+		return
+	}
+	p := all[a.How%len(all)]
+	e := c.engines[slices.Index([]string{"b0", "b1"}, p.Backend)]
+	switch a.What {
+	case "kill":
+		e.Kill(p.ID)
+	case "stop":
+		e.Stop(p.ID)
+	case "pause":
+		e.Pause(p.ID)
+	case "delete":
+		e.Delete(p.ID)
+	case "crash":
+		e.Crash(p.ID, 1)
+	}
+}
+
+// drawn is a deployment as the act says.
+func (c *chaos) drawn(name string, a act) *schema.Deployment {
+	c.commits++
+	d := hello(name)
+	d.Env = map[string]string{"GENERATION": fmt.Sprint(c.commits)}
+	if before, ok := c.sources.state.Deployment(name); ok && a.How%4 == 0 {
+		d.Env = before.Env // as it was, but for the rest
+	}
+	replicas := []int{1, 2, 1, 0}[a.How%4]
+	d.Replicas = &replicas
+	if a.How&4 > 0 {
+		d.Version = a.Version
+	}
+	i := a.Which % chaosDeployments
+	if a.How&8 > 0 && i >= 3 {
+		d.Backend = fmt.Sprintf("b%d", a.How&1)
+	}
+	if a.How&16 > 0 {
+		d.Rollout.Strategy = schema.Recreate
+	}
+	if a.How&32 > 0 && i > 0 {
+		d.DependsOn = []string{fmt.Sprintf("d%d", i-1)}
+	}
+	return d
+}
+
+func (c *chaos) declare(d *schema.Deployment) {
+	delete(c.suspended, d.Name)
+	delete(c.broken, d.Name)
+	if d.Backend != "" {
+		c.mu.Lock()
+		c.pinned[d.Name] = true
+		c.mu.Unlock()
+	}
+	c.commit(desired.FileChange{Path: d.Name + ".yaml", Parsed: schema.DesiredFile{Deployments: []*schema.Deployment{d}}})
+}
+
+func (c *chaos) suspend(name string) {
+	d, ok := c.sources.state.Deployment(name)
+	if !ok || d.Suspend {
+		return
+	}
+	held := *d
+	held.Suspend = true
+	c.declare(&held)
+	c.suspended[name] = d
+}
+
+// breakFile makes the file of a deployment unreadable, with or without its name
+// still to be seen.
+func (c *chaos) breakFile(name string, named bool) {
+	d, ok := c.sources.state.Deployment(name)
+	if !ok || d.Suspend {
+		return
+	}
+	f := desired.FileChange{Path: name + ".yaml", Raw: []byte("kind: Deployment\n")}
+	f.Parsed.Problems = schema.Problems{{Message: "did not find expected key"}}
+	if named {
+		f.Parsed.Broken = []schema.Ref{{Kind: schema.KindDeployment, Name: name}}
+	}
+	c.commit(f)
+	c.broken[name] = d
+}
+
+// commit pushes a commit with a changed file.
+func (c *chaos) commit(f desired.FileChange) {
+	synctest.Wait()
+	c.commits++
+	state, diff := c.sources.state.With(fmt.Sprintf("%040d", c.commits), f)
+	c.sources.state, c.sources.head = state, &sources.Snapshot{Commit: state.Commit}
+	c.tell(engine.Change{Deployments: diff.Deployments, Everything: diff.Holds})
+}
+
+// publish has the catalog hold a version, or hold it no more.
+func (c *chaos) publish(version string, there bool) {
+	synctest.Wait()
+	c.published[version] = there
+	var p schema.Publication
+	for v := range chaosImages {
+		if c.published[v] {
+			p.Releases = append(p.Releases, schema.Release{
+				Identifier: "hello", Version: v, Flavours: []schema.Flavour{{Name: "cpu", Image: "hello:" + v}},
+			})
+		}
+	}
+	c.sources.catalog, _ = c.sources.catalog.With(catalog.Change{
+		Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+	})
+	c.tell(engine.Change{Identifiers: []string{"hello"}})
+}
+
+func (c *chaos) tell(ch engine.Change) {
+	if c.engine != nil {
+		c.engine.Changed(ch)
+	}
+}
