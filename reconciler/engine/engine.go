@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
@@ -196,15 +197,20 @@ func (e *Engine) poke() {
 	}
 }
 
-// Run works until ctx ends. Work that has begun then may go on for the grace
+// Run works until ctx ends; it is called once. Work that has begun then may go on for the grace
 // period; what is cut off is taken up after the next start.
 func (e *Engine) Run(ctx context.Context) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	var loops, workers errgroup.Group
+	e.mu.Lock()
+	for _, w := range e.workers {
+		w.queue = workqueue.NewTypedDelayingQueue[string]()
+		w.start(ctx, work, &workers)
+	}
+	e.mu.Unlock()
 	for _, w := range e.workers {
 		loops.Go(func() error { w.observe(ctx); return nil })
-		w.start(ctx, work, &workers)
 	}
 	loops.Go(func() error { e.planLoop(ctx); return nil })
 	<-ctx.Done()

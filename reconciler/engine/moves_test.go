@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,35 @@ func TestAListThatBeganBeforeTheWorkElsewhereCounts(t *testing.T) {
 		time.Sleep(time.Minute)
 		if at := r.where("one"); at[0] != 1 || at[1] != 0 {
 			t.Errorf("pods %v: what the list showed was lost", at)
+		}
+		r.stop()
+	})
+}
+
+func TestAnOldListDoesNotUndoWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		slow := &slowList{}
+		r.start(func(o *engine.Options) {
+			slow.Backend = o.Backends[0].Backend
+			o.Backends[0].Backend = slow
+		})
+		r.publish("0.1.0")
+		slow.delay.Store(int64(20 * time.Second))
+		suspended := func(d *schema.Deployment) { d.Suspend = true }
+		if _, err := r.engines[0].Open("test", "b0").Apply(t.Context(), backends.Workload{
+			Deployment: "stray", Replicas: 1, Pod: backends.PodSpec{Image: "stray"},
+		}, nil); err != nil {
+			t.Fatal(err)
+		}
+		r.declare(hello("stray", suspended)) // nothing is known of its pod yet
+		r.engines[0].Kill(r.pods("stray")[0].ID)
+		synctest.Wait()                                    // the engine is listed, slowly
+		r.declare(hello("stray", suspended), hello("one")) // and meanwhile a pod is made
+		time.Sleep(time.Minute)
+		r.expect("one", engine.StateReady, "")
+		if n := strings.Count(r.log.String(), "progressing: create"); n != 1 {
+			t.Errorf("the list, older than the pod, was believed:\n%s", r.log.String())
 		}
 		r.stop()
 	})

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"time"
 
@@ -133,11 +134,11 @@ func (w *worker) event(ev backends.Event) {
 		return
 	}
 	e := w.engine
-	if ev.What != "" {
-		e.log.Info(ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if s := e.statuses[ev.Deployment]; s != nil && ev.What != "" {
+		s.log.tell(e.log, slog.LevelInfo, ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
+	}
 	if d, ok := e.decision(ev.Deployment); !ok || d.Workload == nil || d.Backend != w.backend.Name() {
 		w.askList() // nothing is applied here, so nobody else would look
 		return

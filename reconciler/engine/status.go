@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -39,8 +38,8 @@ type Status struct {
 	Source     string // the file that declares it
 	Pods       []backends.Pod
 
-	about   string // the task that State and Reason tell of; empty: none
-	settled string // what was last logged
+	about string // the task that State and Reason tell of; empty: none
+	log   quota
 }
 
 // Statuses returns where every deployment stands, in the order of names.
@@ -103,6 +102,9 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			e.turn(s, StateWaiting, why, "")
 		case e.noteTrouble(s, d), told:
 		default:
+			if d.Action == planner.Replace {
+				s.log.refill()
+			}
 			e.turn(s, StateProgressing, string(d.Action)+": "+d.Reason, id())
 		}
 	}
@@ -215,10 +217,7 @@ func (e *Engine) turn(s *Status, to State, reason, about string) {
 		}
 	}
 	s.State, s.Reason = to, reason
-	if told := string(to) + " " + reason; s.settled != told {
-		s.settled = told
-		e.log.Log(context.Background(), levels[to], string(to)+": "+reason, "deployment", s.Deployment)
-	}
+	s.log.tell(e.log, levels[to], string(to)+": "+reason, "deployment", s.Deployment)
 }
 
 // move keeps count of which deployments are in which state; the state "" is

@@ -75,6 +75,51 @@ func TestNewInputIsNoFailureYet(t *testing.T) {
 	})
 }
 
+func TestTheReasonIsThatOfTheNewestInput(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		slow := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{Pull: slow})
+		r.engines[0].SetImage("hello:0.3.0", memory.Image{Pull: slow})
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.publish("0.2.0")
+		r.expect("one", engine.StateProgressing, "release 0.1.0 to 0.2.0")
+		r.publish("0.3.0")
+		r.expect("one", engine.StateProgressing, "release 0.1.0 to 0.3.0")
+	})
+}
+
+func TestACrashingPodDoesNotFillTheLog(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		time.Sleep(10 * time.Minute) // now it is left to its engine
+		for range 24 * 60 {
+			r.engines[0].Crash(r.pods("one")[0].ID, 1)
+			time.Sleep(time.Minute)
+		}
+		text := r.log.String()
+		if n := strings.Count(text, "\n"); n > 500 {
+			t.Errorf("%d lines in a day:\n%s", n, text[:5000])
+		}
+		if !strings.Contains(text, "leftOut=") {
+			t.Error("the log does not say that lines are left out")
+		}
+		time.Sleep(time.Hour)
+		r.declare(hello("one", env("b")))
+		if text := r.log.String()[len(text):]; !strings.Contains(text, "ready: 1 of 1 running") {
+			t.Errorf("what a person did is not told:\n%s", text)
+		}
+	})
+}
+
+func TestAnEngineThatNeverRunsHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which panics when a goroutine is left
+		r := newRig(t, 1)
+		engine.New(engine.Options{Sources: r.sources, Backends: []engine.Backend{{Backend: r.engines[0].Open("test", "b0")}}})
+	})
+}
+
 func TestWhatStaysTheSameIsNotToldAgain(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.engines[0].SetImage("hello:0.1.0", memory.Image{HealthCheck: true, Starting: true})

@@ -22,8 +22,8 @@ var errSuperseded = errors.New("superseded by newer input")
 type worker struct {
 	engine  *Engine
 	backend Backend
-	index   int // in the configuration
-	queue   workqueue.TypedDelayingInterface[string]
+	index   int                                      // in the configuration
+	queue   workqueue.TypedDelayingInterface[string] // while it runs
 	retries workqueue.TypedRateLimiter[string]
 	relist  chan struct{} // one slot
 	told    time.Time     // when it was last told that the backend does not answer; zero: it does
@@ -43,7 +43,6 @@ type underway struct {
 func newWorker(e *Engine, b Backend, index int) *worker {
 	return &worker{
 		engine: e, backend: b, index: index,
-		queue:    workqueue.NewTypedDelayingQueue[string](),
 		retries:  workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry),
 		relist:   make(chan struct{}, 1),
 		underway: map[string]underway{},
