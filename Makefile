@@ -34,7 +34,7 @@ check: ## Quick feedback: formatting, vet and the unit tests.
 	@test/run.sh format vet unit
 
 test: engine tools build ## Run every test.
-	@test/run.sh format vet lint race fuzz demo
+	@test/run.sh format vet lint race fuzz image demo
 
 lint: tools ## Run golangci-lint.
 	@test/run.sh lint
@@ -46,4 +46,4 @@ bench: engine build ## Measure; the figures of docs/benchmarks.md come from here
 	@test/run.sh bench
 
 image: engine build ## Build the container image, without a network.
-	@docker build --quiet --tag berth:$(VERSION) --tag berth:latest .
+	@DOCKER_BUILDKIT=0 docker build --quiet --tag berth:$(VERSION) --tag berth:latest .

@@ -156,7 +156,7 @@ func (r *report) engineHost(path, text string) {
 	u, err := url.Parse(text)
 	ok := err == nil && isLine(text) && len(text) <= maxURL
 	if ok {
-		_, withPassword := userinfo(u)
+		withPassword := hasPassword(u)
 		switch u.Scheme {
 		case "unix":
 			ok = u.Host == "" && isCleanAbs(u.Path)

@@ -58,7 +58,7 @@ func (r *report) localURL(path, text string) {
 // for it quotes the URL.
 func (r *report) remoteURL(path, text string) {
 	u, err := url.Parse(text)
-	_, withPassword := userinfo(u)
+	withPassword := hasPassword(u)
 	switch {
 	case err != nil:
 		r.error(path, "is no URL", "write it as https://HOST/PATH.git")
@@ -81,13 +81,13 @@ func (r *report) secretInURL(path string) {
 	r.error(path, "holds a user name or password", "remove it from the URL; credentials stand in the server's configuration, by host: {host, username, tokenEnv}")
 }
 
-// userinfo returns what stands before the host of a URL.
-func userinfo(u *url.URL) (user string, withPassword bool) {
+// hasPassword tells whether a password stands before the host of a URL.
+func hasPassword(u *url.URL) bool {
 	if u == nil || u.User == nil {
-		return "", false
+		return false
 	}
-	_, withPassword = u.User.Password()
-	return u.User.Username(), withPassword
+	_, ok := u.User.Password()
+	return ok
 }
 
 // isAbsFile tells whether what follows file:// is an absolute path of this machine.

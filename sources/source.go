@@ -43,7 +43,8 @@ const (
 // newer, as far as the history that is kept tells. Unknown commits are no error:
 // the answer is then false.
 //
-// Methods are safe for concurrent use; Update runs one at a time.
+// Methods are safe for concurrent use; Update runs one at a time. Every method
+// returns soon after its context ends.
 type Source interface {
 	Update(ctx context.Context) (*Snapshot, error)
 	Stored(ctx context.Context) (*Snapshot, error)

@@ -32,6 +32,14 @@ fuzz() {
 	done
 }
 
+# image builds the container image and runs it, as little as shows that it works.
+image() {
+	local tag=berth:test-$$
+	DOCKER_BUILDKIT=0 docker build --quiet --tag "$tag" . 2>.cache/image.log || { cat .cache/image.log; return 1; }
+	docker run --rm --read-only --cap-drop ALL --network none "$tag" version
+	docker rmi "$tag" >/dev/null
+}
+
 demo() { bin/berth demo --once; }
 
 bench() { go test -run '^$' -bench . -benchmem -count 1 -timeout 20m ./...; }

@@ -15,7 +15,7 @@ import (
 func (b *Backend) act(ctx context.Context, o observed, op string, f func(context.Context) error, expected ...events.Action) error {
 	defer b.cache.forget(o.ID)
 	defer b.acts.begin(o.ID, expected...)()
-	return b.call(ctx, makeTimeout+o.grace, op, o.name, f)
+	return b.call(ctx, makeTimeout+o.grace, op, o.Name, f)
 }
 
 // stop stops the container gracefully: its own stop timeout counts.
@@ -75,9 +75,9 @@ func unlessGone(err error) error {
 	return err
 }
 
-// given tells whether a pod was given up but still runs, because whoever gave it
+// givenUp tells whether a pod was given up but still runs, because whoever gave it
 // up did not come to stop it.
-func given(o observed) bool {
+func givenUp(o observed) bool {
 	if o.State != backends.PodFailed {
 		return false
 	}

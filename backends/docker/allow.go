@@ -2,6 +2,7 @@ package docker
 
 import (
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -21,12 +22,19 @@ var (
 
 const allCapabilities = "ALL"
 
+// dnsLabel matches names of instances and deployments, which become part of the
+// engine's names.
+var dnsLabel = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+
 // check refuses what reaches out of the container unless the configuration
 // allows it. The planner has refused it already; this is the last gate.
 func check(w backends.Workload, allow schema.Allow) error {
 	const hint = "the server's configuration may allow it for this backend, under allow"
 	refuse := func(format string, args ...any) error {
 		return invalid("run", w.Deployment, hint, format, args...)
+	}
+	if !dnsLabel.MatchString(w.Deployment) {
+		return invalid("run", plain(w.Deployment), "use letters, digits and dashes", "the deployment's name is no DNS label")
 	}
 	p := w.Pod
 	if p.Privileged && !allow.Privileged {

@@ -75,7 +75,7 @@ func (a *applier) Take(ctx context.Context, w backends.Workload, s rollout.Step)
 		}
 		return a.start(ctx, id, name, s.Reason)
 	case rollout.Start:
-		return a.start(ctx, s.Pod, o.name, s.Reason)
+		return a.start(ctx, s.Pod, o.Name, s.Reason)
 	}
 	if !ok {
 		return nil
@@ -84,11 +84,11 @@ func (a *applier) Take(ctx context.Context, w backends.Workload, s rollout.Step)
 	case rollout.Unpause:
 		return a.unpause(ctx, o)
 	case rollout.Stop:
-		return a.tell(o.name, "stop", s.Reason, func() error { return a.stop(ctx, o) })
+		return a.tell(o.Name, "stop", s.Reason, func() error { return a.stop(ctx, o) })
 	case rollout.GiveUp:
 		return a.giveUp(ctx, o, s.Reason)
 	case rollout.Remove:
-		return a.tell(o.name, "remove", s.Reason, func() error { return a.remove(ctx, o) })
+		return a.tell(o.Name, "remove", s.Reason, func() error { return a.remove(ctx, o) })
 	}
 	return fmt.Errorf("docker: step %q is unknown", s.Verb)
 }
@@ -219,7 +219,7 @@ func (a *applier) start(ctx context.Context, id, name, why string) error {
 }
 
 func (a *applier) unpause(ctx context.Context, o observed) error {
-	return a.tell(o.name, "start", "it was paused", func() error {
+	return a.tell(o.Name, "start", "it was paused", func() error {
 		return a.Backend.unpause(ctx, o)
 	})
 }
@@ -230,10 +230,12 @@ func (a *applier) unpause(ctx context.Context, o observed) error {
 func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 	name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix
 	stop := func() error {
-		return a.tell(o.name, "stop", why, func() error { return a.stop(ctx, o) })
+		return a.tell(o.Name, "stop", why, func() error {
+			return errors.Join(a.stop(ctx, o), a.retire(ctx, o))
+		})
 	}
 	mark := func() error {
-		return a.tell(o.name, "rename", why, func() error { return a.markFailed(ctx, o, name) })
+		return a.tell(o.Name, "rename", why, func() error { return a.markFailed(ctx, o, name) })
 	}
 	if o.state == container.StateRestarting {
 		return errors.Join(stop(), mark())
@@ -245,6 +247,19 @@ func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 	return errors.Join(err, stop())
 }
 
+// retire keeps the engine from starting a stopped container when it starts itself.
+// Only its policy on-failure does not heed that the container was stopped.
+func (a *applier) retire(ctx context.Context, o observed) error {
+	if o.restart != container.RestartPolicyOnFailure {
+		return nil
+	}
+	err := a.act(ctx, o, "update pod", func(ctx context.Context) error {
+		_, err := a.api().ContainerUpdate(ctx, o.ID, container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled}})
+		return err
+	}, events.ActionUpdate)
+	return unlessGone(err)
+}
+
 // markFailed gives the pod the name of one that failed. An older pod that failed
 // in the same way gives up its own.
 func (a *applier) markFailed(ctx context.Context, o observed, name string) error {
@@ -253,7 +268,7 @@ func (a *applier) markFailed(ctx context.Context, o observed, name string) error
 		return err
 	}
 	for _, old := range a.known {
-		if old.name == name && old.ID != o.ID {
+		if old.Name == name && old.ID != o.ID {
 			if err := a.remove(ctx, old); err != nil {
 				return err
 			}

@@ -4,11 +4,14 @@
 // (labels.go); its name says whether it was given up. Nothing is kept elsewhere:
 // what this package holds in memory only saves calls.
 //
-//   - host.go, ssh.go: how an engine is reached
+//   - host.go, ssh.go, bounded.go: how an engine is reached
 //   - capacity.go, gpu.go: what it offers
-//   - pods.go, cache.go, events.go: what is there, and what changes
-//   - apply.go, container.go, network.go, volume.go, drift.go: the steps towards a workload
-//   - image.go, pull.go, prune.go: images
+//   - labels.go: what a pod remembers
+//   - pods.go, cache.go: what is there
+//   - events.go, acts.go: what changes, and by whom
+//   - apply.go, act.go, drift.go: the steps towards a workload
+//   - container.go, allow.go, network.go, volume.go: what a container is made of
+//   - image.go, pull.go, auth.go, prune.go: images
 //   - remove.go: what is taken away
 //   - errors.go: what the engine's errors mean
 package docker
@@ -73,6 +76,9 @@ func New(ctx context.Context, cfg schema.BackendConfig, instance string, opts Op
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if !dnsLabel.MatchString(instance) {
+		return nil, invalid("open backend", cfg.Name, "use letters, digits and dashes", "the instance's name %q is no DNS label", instance)
+	}
 	e, err := resolve(cfg, opts)
 	if err != nil {
 		return nil, err
@@ -84,23 +90,33 @@ func New(ctx context.Context, cfg schema.BackendConfig, instance string, opts Op
 	}
 	b.images.pulls = map[string]*pull{}
 	b.images.ctx, b.images.cancel = context.WithCancel(ctx)
-	return b, b.reopen()
+	s, err := e.open()
+	if err != nil {
+		return nil, err
+	}
+	b.session.Store(s)
+	return b, nil
 }
 
-// reopen starts a new session, which negotiates the version of the API anew. Calls
-// that are under way end with the old one.
-func (b *Backend) reopen() error {
+// reopen starts a new session if the engine answers. Calls that are under way end
+// with the old one.
+func (b *Backend) reopen(ctx context.Context) error {
 	s, err := b.endpoint.open()
 	if err != nil {
 		return err
 	}
-	if old := b.session.Swap(s); old != nil {
-		old.close()
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := s.negotiate(ctx); err != nil {
+		s.close()
+		return classify("reach", "Docker Engine "+b.endpoint.name, err)
 	}
+	b.session.Swap(s).close()
 	return nil
 }
 
-// api returns the client of the engine.
+// api returns the client of the engine. Whoever uses it has negotiated:
+// call does.
 func (b *Backend) api() *session { return b.session.Load() }
 
 // Name implements [backends.Backend].
@@ -120,5 +136,8 @@ func (b *Backend) Close() error {
 func (b *Backend) call(ctx context.Context, limit time.Duration, op, resource string, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	if err := b.api().negotiate(ctx); err != nil {
+		return classify(op, resource, err)
+	}
 	return classify(op, resource, f(ctx))
 }

@@ -24,7 +24,6 @@ type details struct {
 	nanoCPUs   int64
 	restart    container.RestartPolicyMode
 	grace      time.Duration // how long it may take to stop
-	mode       string        // the network mode
 	networks   []string
 	deployment string
 }

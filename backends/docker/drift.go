@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -23,10 +24,10 @@ func (a *applier) settle(ctx context.Context, found []observed) (touched bool, e
 	spec := a.w.SpecHash()
 	for _, o := range found {
 		switch {
-		case given(o):
-			errs = append(errs, a.tell(o.name, "stop", "it was given up", func() error { return a.stop(ctx, o) }))
+		case givenUp(o):
+			errs = append(errs, a.tell(o.Name, "stop", "it was given up", func() error { return a.stop(ctx, o) }))
 		case o.state == container.StateDead:
-			errs = append(errs, a.tell(o.name, "remove", "the engine could not remove it before", func() error { return a.Backend.remove(ctx, o) }))
+			errs = append(errs, a.tell(o.Name, "remove", "the engine could not remove it before", func() error { return a.Backend.remove(ctx, o) }))
 		case o.SpecHash == spec && o.State != backends.PodFailed && o.State != backends.PodGoing:
 			changed, err := a.restore(ctx, o, info)
 			errs = append(errs, err)
@@ -47,7 +48,7 @@ func (a *applier) restore(ctx context.Context, o observed, info *system.Info) (c
 	var errs []error
 	if update, drifted := drift(a.w.Pod, o.details, info); drifted {
 		changed = true
-		errs = append(errs, a.tell(o.name, "update", "its settings were changed", func() error {
+		errs = append(errs, a.tell(o.Name, "update", "its settings were changed", func() error {
 			return a.act(ctx, o, "update pod", func(ctx context.Context) error {
 				_, err := a.api().ContainerUpdate(ctx, o.ID, update)
 				return err
@@ -57,7 +58,7 @@ func (a *applier) restore(ctx context.Context, o observed, info *system.Info) (c
 	name := networkName(a.instance)
 	if a.w.Pod.Network == "" && o.state == container.StateRunning && !slices.Contains(o.networks, name) {
 		changed = true
-		errs = append(errs, a.tell(o.name, "connect", "it was disconnected from its network", func() error {
+		errs = append(errs, a.tell(o.Name, "connect", "it was disconnected from its network", func() error {
 			return a.withNetwork(ctx, func() error {
 				return a.act(ctx, o, "connect pod", func(ctx context.Context) error {
 					return a.api().NetworkConnect(ctx, name, o.ID, membership(o.Deployment))
@@ -91,7 +92,7 @@ func drift(p backends.PodSpec, d details, info *system.Info) (container.UpdateCo
 			u.NanoCPUs = machine
 		}
 	}
-	if policy := restartPolicy(p.Restart); policy != d.restart {
+	if policy := restartPolicy(p.Restart); policy != cmp.Or(d.restart, container.RestartPolicyDisabled) {
 		drifted = true
 		u.RestartPolicy = container.RestartPolicy{Name: policy}
 	}

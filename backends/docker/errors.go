@@ -45,19 +45,21 @@ var symptoms = []symptom{
 	{[]string{"could not select device driver"}, schema.Waiting, "the engine cannot give GPUs to containers: install the NVIDIA container toolkit on its host"},
 	{[]string{"nvidia-container-cli"}, schema.Waiting, "the engine could not give the GPU to the container: check the driver on its host"},
 	{[]string{"error gathering device information"}, schema.Waiting, "the engine's host has no such device: check the GPUs in the backend's configuration"},
+	{[]string{"has active endpoints"}, schema.Waiting, "containers that Berth did not make use the network: disconnect them"},
+	{[]string{"volume is in use"}, schema.Waiting, "a container that Berth did not make uses the volume: remove it"},
 	{[]string{"is ambiguous"}, schema.Transient, "several networks have the same name"},
 	{[]string{"client version", "is too"}, schema.Transient, ""},
 }
 
-// classify makes an error of the engine into a [schema.Error]. It leaves one
-// that is classified already as it is.
+// classify makes an error of the engine into a [schema.Error]. One that is
+// classified already, on the way to the engine, stays as it is.
 func classify(op, resource string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var done *schema.Error
 	if errors.As(err, &done) {
-		return err
+		return done
 	}
 	e := &schema.Error{Op: op, Resource: resource, Kind: schema.Transient, Err: shorten(err)}
 	if s := diagnose(err.Error()); s != nil {

@@ -34,7 +34,7 @@ func (b *Backend) Watch(ctx context.Context, notify func(backends.Event)) error 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// The engine may have been replaced since the last stream broke.
-	if err := b.reopen(); err != nil {
+	if err := b.reopen(ctx); err != nil {
 		return err
 	}
 	info, err := b.ask(ctx)

@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -115,17 +117,43 @@ const (
 )
 
 // A session is a client of the engine with the connections that it holds. The
-// version of the API is negotiated once in a session; a new one is opened when
-// the engine may have become another.
+// version of the API is negotiated once in a session, before any other call: the
+// client's own negotiation races with calls that are made at the same time. A new
+// session is opened when the engine may have become another.
 type session struct {
 	*client.Client
-	transport *http.Transport
+	transport   *http.Transport
+	negotiating chan struct{} // holds one token
+	negotiated  atomic.Bool
+}
+
+// negotiate finds the newest version of the API that both sides know.
+func (s *session) negotiate(ctx context.Context) error {
+	if s.negotiated.Load() {
+		return nil
+	}
+	select {
+	case <-s.negotiating:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.negotiating <- struct{}{} }()
+	if s.negotiated.Load() {
+		return nil
+	}
+	ping, err := s.Ping(ctx)
+	if err != nil {
+		return err
+	}
+	s.NegotiateAPIVersionPing(ping)
+	s.negotiated.Store(true)
+	return nil
 }
 
 func (e *endpoint) open() (*session, error) {
 	transport := &http.Transport{TLSClientConfig: e.tls}
 	web := &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
-	opts := []client.Opt{client.WithHTTPClient(web), client.WithHost(e.url), client.WithAPIVersionNegotiation()}
+	opts := []client.Opt{client.WithHTTPClient(web), client.WithHost(e.url)}
 	if e.ssh != nil {
 		opts = append(opts, client.WithDialContext(e.ssh.dial), client.WithScheme("http"))
 	}
@@ -138,7 +166,9 @@ func (e *endpoint) open() (*session, error) {
 	}
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = idleMost, idleMost, idleTime
 	web.Transport = bounded{web.Transport}
-	return &session{cli, transport}, nil
+	s := &session{Client: cli, transport: transport, negotiating: make(chan struct{}, 1)}
+	s.negotiating <- struct{}{}
+	return s, nil
 }
 
 func (s *session) close() { s.transport.CloseIdleConnections() }

@@ -34,9 +34,7 @@ func (b *Backend) Pods(ctx context.Context) ([]backends.Pod, error) {
 type observed struct {
 	backends.Pod
 	details
-	name    string // the container's
 	imageID string
-	labels  map[string]string
 	notKept []string // the volumes that go with the deployment
 }
 
@@ -90,7 +88,9 @@ func (b *Backend) list(ctx context.Context, deployment string) (rows []container
 		rows, err = b.api().ContainerList(ctx, container.ListOptions{All: true, Filters: args})
 		return err
 	})
-	return rows, err
+	return slices.DeleteFunc(rows, func(row container.Summary) bool {
+		return row.ID == "" || row.Labels[labelInstance] != b.instance // engines have filtered already
+	}), err
 }
 
 // owned filters by what the instance made.
@@ -119,7 +119,7 @@ func (b *Backend) detail(c container.InspectResponse) details {
 		state: c.State.Status, createdAt: moment(c.Created), startedAt: moment(c.State.StartedAt),
 		exitCode: c.State.ExitCode, restarts: c.RestartCount,
 		memory: c.HostConfig.Memory, nanoCPUs: c.HostConfig.NanoCPUs, restart: c.HostConfig.RestartPolicy.Name,
-		mode: string(c.HostConfig.NetworkMode), deployment: c.Config.Labels[labelDeployment],
+		deployment: c.Config.Labels[labelDeployment],
 	}
 	if c.Config.StopTimeout != nil {
 		d.grace = time.Duration(*c.Config.StopTimeout) * time.Second
@@ -128,7 +128,7 @@ func (b *Backend) detail(c container.InspectResponse) details {
 	if h := c.State.Health; h != nil && c.State.Running && !c.State.Restarting && !c.State.Paused {
 		d.health = health(h.Status)
 	}
-	if d.mode == networkHost {
+	if c.HostConfig.NetworkMode == networkHost {
 		for port := range c.Config.ExposedPorts {
 			n := uint16(port.Int()) // the engine has checked that it is one
 			d.pinned = append(d.pinned, backends.Endpoint{Host: b.endpoint.address(b.cfg.Address), Port: n, Container: n, Protocol: schema.Protocol(port.Proto())})
@@ -193,7 +193,7 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 		p.Digest = row.ImageID
 	}
 	p.Name = nameOf(row)
-	return observed{Pod: p, details: d, name: p.Name, imageID: row.ImageID, labels: row.Labels, notKept: split(row.Labels[labelNotKept])}
+	return observed{Pod: p, details: d, imageID: row.ImageID, notKept: split(row.Labels[labelNotKept])}
 }
 
 // nameOf returns the container's name. With links it has several; its own has
@@ -233,12 +233,22 @@ func state(row container.Summary) backends.PodState {
 	return backends.PodExited
 }
 
-// endpoints returns where the published ports are reached. The engine lists a
-// port once for each family of addresses.
+// endpoints returns where the published ports are reached. An engine publishes a
+// port once for each family of addresses; where both mean every address, IPv4 does.
 func (b *Backend) endpoints(ports []container.Port) []backends.Endpoint {
+	type key struct {
+		port     uint16
+		protocol string
+	}
+	everywhere := map[key]bool{}
+	for _, p := range ports {
+		if p.IP == "0.0.0.0" {
+			everywhere[key{p.PrivatePort, p.Type}] = true
+		}
+	}
 	var found []backends.Endpoint
 	for _, p := range ports {
-		if p.PublicPort == 0 {
+		if p.PublicPort == 0 || p.IP == "::" && everywhere[key{p.PrivatePort, p.Type}] {
 			continue
 		}
 		host := p.IP

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	dockerimage "github.com/docker/docker/api/types/image"
@@ -35,18 +36,13 @@ func (b *Backend) markOf(ref string) (mark string, ok bool) {
 	return name + ":" + markPulled, len(name) <= mostMark
 }
 
-// pulledAs reads a mark: the reference, or empty for an image that was replaced.
-func (b *Backend) pulledAs(mark string) (ref string, ok bool) {
+// readMark reads a mark.
+func (b *Backend) readMark(id, mark string) (marked, bool) {
 	rest, ours := strings.CutPrefix(mark, b.markPrefix())
-	name, tag, tagged := strings.Cut(rest, ":")
-	if !ours || !tagged {
-		return "", false
-	}
-	if strings.HasPrefix(tag, markReplaced) {
-		return "", true
-	}
+	name, tag, _ := strings.Cut(rest, ":")
 	data, err := markEncoding.DecodeString(strings.ToUpper(name))
-	return string(data), err == nil && tag == markPulled
+	replaced := strings.HasPrefix(tag, markReplaced)
+	return marked{id: id, mark: mark, ref: string(data), replaced: replaced}, ours && err == nil && (replaced || tag == markPulled)
 }
 
 // mark marks the image that was pulled as ref. before is the ID that ref had
@@ -100,7 +96,8 @@ func (b *Backend) PruneImages(ctx context.Context, keep func(image string) bool)
 // A marked image is one that Berth pulled.
 type marked struct {
 	id, mark string
-	ref      string // what it was pulled as; empty when that is another image now
+	ref      string // what it was pulled as
+	replaced bool   // ref is another image now
 }
 
 func (b *Backend) marked(ctx context.Context) ([]marked, error) {
@@ -112,8 +109,8 @@ func (b *Backend) marked(ctx context.Context) ([]marked, error) {
 	var found []marked
 	for _, row := range rows {
 		for _, tag := range row.RepoTags {
-			if ref, ok := b.pulledAs(tag); ok {
-				found = append(found, marked{row.ID, tag, ref})
+			if m, ok := b.readMark(row.ID, tag); ok {
+				found = append(found, m)
 			}
 		}
 	}
@@ -132,7 +129,7 @@ func (b *Backend) pruneImages(ctx context.Context, keep func(image string) bool)
 	}
 	var errs []error
 	for _, m := range found {
-		if !used[m.id] && (m.ref == "" || !keep(m.ref)) {
+		if !used[m.id] && (m.replaced || !keep(m.ref)) {
 			errs = append(errs, b.removeImage(ctx, m))
 		}
 	}
@@ -152,28 +149,60 @@ func (b *Backend) usedImages(ctx context.Context) (map[string]bool, error) {
 	return used, err
 }
 
-// removeImage removes the reference that Berth pulled, if it still means that
-// image, then the mark. The image goes with its last name; names that others gave
-// it keep it.
+// removeImage removes what Berth's pull brought: the reference, if it still means
+// that image, and at last the mark. The image goes with its last name; names that
+// others gave it keep it.
 func (b *Backend) removeImage(ctx context.Context, m marked) error {
-	names := []string{m.mark}
-	if m.ref != "" {
-		now, err := b.inspectImage(ctx, m.ref)
-		if err != nil && !cerrdefs.IsNotFound(err) {
-			return err
-		}
-		if err == nil && now.ID == m.id {
-			names = []string{m.ref, m.mark}
-		}
+	names, err := b.broughtNames(ctx, m)
+	if err != nil {
+		return err
 	}
-	for _, name := range names {
-		err := b.call(ctx, callTimeout, "remove", "image "+name, func(ctx context.Context) error {
-			_, err := b.api().ImageRemove(ctx, name, dockerimage.RemoveOptions{PruneChildren: true})
-			return err
-		})
-		if err != nil && !cerrdefs.IsNotFound(err) {
+	for _, name := range append(names, m.mark) {
+		if err := b.untag(ctx, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// untag removes a name of an image, and the image with its last name.
+func (b *Backend) untag(ctx context.Context, name string) error {
+	err := b.call(ctx, callTimeout, "remove", "image "+name, func(ctx context.Context) error {
+		_, err := b.api().ImageRemove(ctx, name, dockerimage.RemoveOptions{PruneChildren: true})
+		return err
+	})
+	if cerrdefs.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// broughtNames returns the names that a pull gave to an image and that it still
+// has. An image whose tag moved on has only its digest there, which nobody else
+// uses unless the image has another tag.
+func (b *Backend) broughtNames(ctx context.Context, m marked) ([]string, error) {
+	if !m.replaced {
+		now, err := b.inspectImage(ctx, m.ref)
+		if err != nil && !cerrdefs.IsNotFound(err) {
+			return nil, err
+		}
+		if err == nil && now.ID == m.id {
+			return []string{m.ref}, nil
+		}
+	}
+	found, err := b.inspectImage(ctx, m.id)
+	if cerrdefs.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil || slices.ContainsFunc(found.RepoTags, func(tag string) bool { return !strings.HasPrefix(tag, markDomain) }) {
+		return nil, err
+	}
+	named, err := reference.ParseNormalizedNamed(m.ref)
+	if err != nil {
+		return nil, nil // a mark that somebody else made
+	}
+	return slices.DeleteFunc(found.RepoDigests, func(text string) bool {
+		digest, err := reference.ParseNormalizedNamed(text)
+		return err != nil || digest.Name() != named.Name()
+	}), nil
 }

@@ -91,8 +91,8 @@ func (im *images) forget(ref string, p *pull) {
 // wait ends all pulls and waits for them.
 func (im *images) wait() {
 	im.cancel()
-	im.mu.Lock() // nobody is about to begin one
-	im.mu.Unlock()
+	im.mu.Lock()   // whoever is about to begin one has begun it then
+	im.mu.Unlock() //nolint:staticcheck // the section is empty on purpose
 	im.running.Wait()
 }
 
@@ -115,6 +115,9 @@ func (b *Backend) pullOnce(ctx context.Context, ref string, tell func(string)) e
 		if found, err := b.inspectImage(ctx, ref); err == nil {
 			before = found.ID
 		}
+	}
+	if err := b.api().negotiate(ctx); err != nil {
+		return pullError(ref, err)
 	}
 	body, err := b.api().ImagePull(ctx, ref, dockerimage.PullOptions{RegistryAuth: auth})
 	if err != nil {

@@ -3,14 +3,13 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
-	"github.com/docker/docker/api/types/filters"
 	dockernet "github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
@@ -34,7 +33,7 @@ func (b *Backend) Remove(ctx context.Context, deployment string, report func(bac
 	if len(newest.notKept) == 0 {
 		return b.removeAll(ctx, found, report)
 	}
-	keeper, err := b.keeper(ctx, newest)
+	keeper, err := b.keeper(ctx, found, newest)
 	if err != nil {
 		return err
 	}
@@ -47,22 +46,28 @@ func (b *Backend) Remove(ctx context.Context, deployment string, report func(bac
 			return err
 		}
 	}
+	if keeper.ID == "" {
+		return nil
+	}
 	return b.remove(ctx, keeper)
 }
 
 // keeper returns the container that remembers, while its deployment is removed,
 // what the given pod knows of volumes. For a deployment that is declared again
 // in the meantime it is a replica too many.
-func (b *Backend) keeper(ctx context.Context, of observed) (observed, error) {
-	const none = "-1"
-	if of.Ordinal < 0 {
-		return of, nil
+// Without an image nothing can be made: then there is none.
+func (b *Backend) keeper(ctx context.Context, found []observed, of observed) (observed, error) {
+	const none = -1
+	name := podName(b.instance, of.Deployment, none, of.SpecHash)
+	for _, o := range found {
+		if o.Ordinal == none && (o.ID == of.ID || o.Name == name) {
+			return o, nil
+		}
 	}
-	name := podName(b.instance, of.Deployment, -1, of.SpecHash)
-	labels := podLabels(b.instance, backends.Workload{Deployment: of.Deployment}, -1, "", nil)
-	labels[labelOrdinal], labels[labelNotKept] = none, of.labels[labelNotKept]
+	labels := podLabels(b.instance, backends.Workload{Deployment: of.Deployment}, none, "", nil)
+	labels[labelNotKept] = strings.Join(of.notKept, ",")
 	labels[labelSpecHash], labels[labelInputHash] = "", ""
-	o := observed{name: name}
+	o := observed{Pod: backends.Pod{Name: name}}
 	err := b.call(ctx, makeTimeout, "remove", "deployment "+of.Deployment, func(ctx context.Context) error {
 		defer b.acts.begin(name, events.ActionCreate)()
 		made, err := b.api().ContainerCreate(ctx, &container.Config{Image: of.imageID, Cmd: []string{"none"}, Labels: labels},
@@ -70,6 +75,9 @@ func (b *Backend) keeper(ctx context.Context, of observed) (observed, error) {
 		o.ID, o.state = made.ID, container.StateCreated
 		return err
 	})
+	if cerrdefs.IsNotFound(err) {
+		return observed{}, nil
+	}
 	return o, err
 }
 
@@ -79,7 +87,7 @@ func (b *Backend) removeAll(ctx context.Context, pods []observed, report func(ba
 	errs := make([]error, len(pods))
 	each(len(pods), func(i int) {
 		o := pods[i]
-		step := backends.Step{Deployment: o.Deployment, Pod: o.name, Verb: "remove", Detail: "its deployment is removed"}
+		step := backends.Step{Deployment: o.Deployment, Pod: o.Name, Verb: "remove", Detail: "its deployment is removed"}
 		errs[i] = tell(func(s backends.Step) {
 			reporting.Lock()
 			defer reporting.Unlock()
@@ -143,7 +151,7 @@ func (b *Backend) Owned(ctx context.Context) ([]backends.Object, error) {
 	}
 	for _, m := range images {
 		name := m.ref
-		if name == "" {
+		if m.replaced {
 			name = m.id
 		}
 		objects = append(objects, backends.Object{Kind: "image", Name: name})
@@ -162,7 +170,7 @@ func (b *Backend) ownNetworks(ctx context.Context) (found []dockernet.Summary, e
 func (b *Backend) ownVolumes(ctx context.Context) ([]*volume.Volume, error) {
 	var found volume.ListResponse
 	err := b.call(ctx, callTimeout, "list", "volumes", func(ctx context.Context) (err error) {
-		found, err = b.api().VolumeList(ctx, volume.ListOptions{Filters: filters.Args(b.owned())})
+		found, err = b.api().VolumeList(ctx, volume.ListOptions{Filters: b.owned()})
 		return err
 	})
 	return found.Volumes, err
@@ -187,9 +195,13 @@ func (b *Backend) Uninstall(ctx context.Context, volumes bool, report func(backe
 	var errs []error
 	for _, n := range networks {
 		errs = append(errs, tell(report, backends.Step{Verb: "remove", Detail: "network " + n.Name}, func() error {
-			return unlessGone(b.call(ctx, callTimeout, "remove", "network "+n.Name, func(ctx context.Context) error {
-				return b.api().NetworkRemove(ctx, n.ID)
-			}))
+			return b.call(ctx, callTimeout, "remove", "network "+n.Name, func(ctx context.Context) error {
+				err := b.api().NetworkRemove(ctx, n.ID)
+				if cerrdefs.IsNotFound(err) {
+					return nil
+				}
+				return err
+			})
 		}))
 	}
 	b.net.forget()
@@ -215,9 +227,8 @@ func (b *Backend) uninstallImages(ctx context.Context) error {
 		return err
 	}
 	for _, m := range left {
-		err := b.removeImage(ctx, marked{id: m.id, mark: m.mark})
-		if err != nil && !cerrdefs.IsConflict(err) {
-			return fmt.Errorf("unmark: %w", err)
+		if err := b.untag(ctx, m.mark); err != nil && !cerrdefs.IsConflict(err) {
+			return err
 		}
 	}
 	return nil

@@ -36,8 +36,23 @@ type tunnel struct {
 	ssh                SSH
 
 	mu      sync.Mutex // held while connecting, so that one connection is made
-	client  *ssh.Client
+	link    *link      // nil: none
+	closed  bool
 	waiting sync.WaitGroup
+}
+
+// A link is an ssh connection. Its context ends with it.
+type link struct {
+	*ssh.Client
+	ctx context.Context
+}
+
+// alive asks the other side whether the connection stands. Any answer will do.
+func (l *link) alive() bool {
+	late := time.AfterFunc(dialTimeout, func() { l.Close() })
+	defer late.Stop()
+	_, _, err := l.SendRequest("keepalive@openssh.com", true, nil)
+	return err == nil
 }
 
 func newTunnel(u *url.URL, opts SSH) (*tunnel, error) {
@@ -76,44 +91,48 @@ func existing(file string) []string {
 
 // dial opens a connection to the socket, for [http.Transport].
 func (t *tunnel) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	for attempt := 0; ; attempt++ {
-		client, fresh, err := t.connect(ctx)
-		if err != nil {
-			return nil, t.explain(err)
-		}
-		conn, err := client.DialContext(ctx, "unix", t.socket)
-		if err == nil {
-			return conn, nil
-		}
-		var refused *ssh.OpenChannelError
-		if errors.As(err, &refused) {
-			return nil, &schema.Error{
-				Op: "reach", Resource: "Docker Engine over ssh://" + t.addr, Kind: schema.Transient, Err: err,
-				Hint: fmt.Sprintf("does the engine listen on %s there, may %s use it, and does sshd allow stream forwarding?", t.socket, t.user),
-			}
-		}
-		t.drop(client)
-		if fresh || attempt > 0 || ctx.Err() != nil {
-			return nil, t.explain(err)
-		}
+	l, err := t.connect(ctx)
+	if err != nil {
+		return nil, t.explain(err)
 	}
+	// What is asked of a connection while it breaks may never be answered.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.ctx, cancel)()
+	conn, err := l.DialContext(ctx, "unix", t.socket)
+	var refused *ssh.OpenChannelError
+	switch {
+	case err == nil:
+		return conn, nil
+	case errors.As(err, &refused):
+		return nil, &schema.Error{
+			Op: "reach", Resource: "Docker Engine over ssh://" + t.addr, Kind: schema.Transient, Err: err,
+			Hint: fmt.Sprintf("does the engine listen on %s there, may %s use it, and does sshd allow stream forwarding?", t.socket, t.user),
+		}
+	case l.ctx.Err() != nil:
+		err = errors.New("the connection broke")
+	}
+	return nil, t.explain(err)
 }
 
-// connect returns the ssh connection, and whether it has just been made.
-func (t *tunnel) connect(ctx context.Context) (*ssh.Client, bool, error) {
+// connect returns the ssh connection, a new one if there is none that stands.
+func (t *tunnel) connect(ctx context.Context) (*link, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.client != nil {
-		return t.client, false, nil
+	if t.closed {
+		return nil, net.ErrClosed
+	}
+	if t.link != nil && t.link.alive() {
+		return t.link, nil
 	}
 	config, closeAgent, err := t.config()
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	defer closeAgent()
 	conn, err := (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext(ctx, "tcp", t.addr)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	// The handshake knows no context: it ends with the connection.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
@@ -122,53 +141,46 @@ func (t *tunnel) connect(ctx context.Context) (*ssh.Client, bool, error) {
 	c, chans, reqs, err := ssh.NewClientConn(conn, t.addr, config)
 	if err != nil {
 		conn.Close()
-		return nil, false, err
+		return nil, err
 	}
 	_ = conn.SetDeadline(time.Time{})
-	t.client = ssh.NewClient(c, chans, reqs)
-	t.waiting.Add(1)
-	go t.watch(t.client)
-	return t.client, true, nil
+	t.watch(ssh.NewClient(c, chans, reqs))
+	return t.link, nil
 }
 
-// watch asks whether the connection stands, and drops it when it does not.
+// watch makes the connection the tunnel's link, and asks now and then whether it
+// stands, until it does not.
 func (t *tunnel) watch(c *ssh.Client) {
-	defer t.waiting.Done()
-	ended := make(chan struct{})
-	go func() {
-		_ = c.Wait() // why it ended is told to whoever used it
-		close(ended)
-	}()
-	tick := time.NewTicker(keepAlive)
-	defer tick.Stop()
-	for alive := true; alive; {
-		select {
-		case <-ended:
-			alive = false
-		case <-tick.C:
-			late := time.AfterFunc(keepAlive, func() { c.Close() })
-			_, _, _ = c.SendRequest("keepalive@openssh.com", true, nil) // any answer will do
-			late.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &link{c, ctx}
+	t.link = l
+	t.waiting.Go(func() {
+		_ = l.Wait() // why it ended is told to whoever used it
+		cancel()
+	})
+	t.waiting.Go(func() {
+		defer l.Close()
+		tick := time.NewTicker(keepAlive)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if !l.alive() {
+					return
+				}
+			}
 		}
-	}
-	t.drop(c)
-	<-ended
-}
-
-func (t *tunnel) drop(c *ssh.Client) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.client == c {
-		t.client = nil
-	}
-	c.Close()
+	})
 }
 
 // close ends the connection and waits for what watches it.
 func (t *tunnel) close() {
 	t.mu.Lock()
-	if t.client != nil {
-		t.client.Close()
+	t.closed = true
+	if t.link != nil {
+		t.link.Close()
 	}
 	t.mu.Unlock()
 	t.waiting.Wait()
@@ -183,28 +195,39 @@ func (t *tunnel) config() (*ssh.ClientConfig, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the known hosts: %w", err)
 	}
+	signers, err := t.keys()
+	if err != nil {
+		return nil, nil, err
+	}
+	closeAgent := func() {}
+	if t.ssh.Agent != "" {
+		if conn, err := net.DialTimeout("unix", t.ssh.Agent, time.Second); err == nil {
+			closeAgent = func() { conn.Close() }
+			_ = conn.SetDeadline(time.Now().Add(dialTimeout))             // an agent that takes none answers at once
+			if held, err := agent.NewClient(conn).Signers(); err == nil { // without them the files may do
+				signers = append(signers, held...)
+			}
+		}
+	}
+	return &ssh.ClientConfig{
+		User: t.user, Auth: []ssh.AuthMethod{ssh.PublicKeys(signers...)}, Timeout: dialTimeout,
+		HostKeyCallback: verify, HostKeyAlgorithms: knownAlgorithms(verify, t.addr),
+	}, closeAgent, nil
+}
+
+// keys reads the private keys that can be used without a passphrase.
+func (t *tunnel) keys() ([]ssh.Signer, error) {
 	var signers []ssh.Signer
 	for _, file := range t.ssh.KeyFiles {
 		signer, err := readKey(file)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if signer != nil {
 			signers = append(signers, signer)
 		}
 	}
-	auth := []ssh.AuthMethod{ssh.PublicKeys(signers...)}
-	closeAgent := func() {}
-	if t.ssh.Agent != "" {
-		if conn, err := net.DialTimeout("unix", t.ssh.Agent, time.Second); err == nil {
-			closeAgent = func() { conn.Close() }
-			auth = append(auth, ssh.PublicKeysCallback(agent.NewClient(conn).Signers))
-		}
-	}
-	return &ssh.ClientConfig{
-		User: t.user, Auth: auth, Timeout: dialTimeout,
-		HostKeyCallback: verify, HostKeyAlgorithms: knownAlgorithms(verify, t.addr),
-	}, closeAgent, nil
+	return signers, nil
 }
 
 // readKey reads a private key; nil if it needs a passphrase, which only an agent has.

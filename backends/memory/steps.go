@@ -80,8 +80,8 @@ func (s steps) change(c *container, step rollout.Step) error {
 // pull has the image, and returns what it does.
 func (s steps) pull(ctx context.Context, w backends.Workload) (Image, error) {
 	e, name := s.engine, w.Pod.Image
-	fail := func(kind schema.ErrorKind, hint string, err error) (Image, error) {
-		return Image{}, &schema.Error{Op: "pull image", Resource: name, Kind: kind, Hint: hint, Err: err}
+	fail := func(kind schema.ErrorKind, hint string, err error) error {
+		return &schema.Error{Op: "pull image", Resource: name, Kind: kind, Hint: hint, Err: err}
 	}
 	e.mu.Lock()
 	image, found := e.images[name]
@@ -93,16 +93,16 @@ func (s steps) pull(ctx context.Context, w backends.Workload) (Image, error) {
 	case err != nil:
 		return Image{}, err
 	case !found:
-		return fail(schema.Invalid, "check its name and tag", errors.New("there is no such image"))
+		return Image{}, fail(schema.Invalid, "check its name and tag", errors.New("there is no such image"))
 	case image.Pull == nil, pulled && w.Pod.Pull != schema.PullAlways:
 		return image, nil
 	case w.Pod.Pull == schema.PullNever:
-		return fail(schema.Invalid, "its pull policy is never", errors.New("the image is not on the engine"))
+		return Image{}, fail(schema.Invalid, "its pull policy is never", errors.New("the image is not on the engine"))
 	}
 	told := backends.Step{Deployment: w.Deployment, Verb: "pull", Detail: name}
 	tell(s.report, told)
 	if err := image.Pull(ctx); err != nil {
-		return fail(schema.Transient, "", err)
+		return Image{}, fail(schema.Transient, "", err)
 	}
 	told.Done = true
 	tell(s.report, told)

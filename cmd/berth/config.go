@@ -81,6 +81,13 @@ func (f *configFlags) read(cmd *cobra.Command, args []string) (*schema.Config, e
 			return nil, usageError{err}
 		}
 	}
+	if info, err := os.Stat(cfg.Desired.URL); err == nil && info.IsDir() {
+		// A folder may be named in any way that the shell knows, and its name, not
+		// "." or "..", names the instance.
+		if cfg.Desired.URL, err = filepath.Abs(cfg.Desired.URL); err != nil {
+			return nil, err
+		}
+	}
 	return cfg, nil
 }
 

@@ -142,13 +142,13 @@ func (d *demo) makeRepos(context.Context) (string, error) {
 	if d.apps, err = newDemoRepo(filepath.Join(d.dir, "apps")); err != nil {
 		return "", err
 	}
-	if _, err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.0")}); err != nil {
+	if err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.0")}); err != nil {
 		return "", err
 	}
 	if d.desired, err = newDemoRepo(filepath.Join(d.dir, "desired")); err != nil {
 		return "", err
 	}
-	_, err = d.desired.push("Follow the apps", map[string]string{"repos.yaml": demoRepoDocument(d.apps.dir)})
+	err = d.desired.push("Follow the apps", map[string]string{"repos.yaml": demoRepoDocument(d.apps.dir)})
 	return d.dir, err
 }
 
@@ -157,13 +157,13 @@ func (d *demo) story() []demoStep {
 	return []demoStep{
 		{"serve: the catalog fills from the app repository", d.awaitCatalog},
 		{"push a deployment: hello-john gets release ^0.1", func(ctx context.Context) (string, error) {
-			if _, err := d.desired.push("Run hello for John", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
+			if err := d.desired.push("Run hello for John", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
 				return "", err
 			}
 			return d.awaitAnswer(ctx, "0.1.0")
 		}},
 		{"push a manifest: release 0.1.1 rolls out", func(ctx context.Context) (string, error) {
-			if _, err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.1")}); err != nil {
+			if err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.1")}); err != nil {
 				return "", err
 			}
 			return d.awaitAnswer(ctx, "0.1.1")
@@ -295,7 +295,7 @@ func (d *demo) removeByHand(ctx context.Context) (string, error) {
 }
 
 func (d *demo) removeFromGit(ctx context.Context) (string, error) {
-	if _, err := d.desired.push("Stop hello for John", map[string]string{demoDeploymentFile: ""}); err != nil {
+	if err := d.desired.push("Stop hello for John", map[string]string{demoDeploymentFile: ""}); err != nil {
 		return "", err
 	}
 	return d.await(ctx, func() (string, bool) {
@@ -313,7 +313,7 @@ func (d *demo) removeFromGit(ctx context.Context) (string, error) {
 
 // stay runs the app again and serves until ctx ends.
 func (d *demo) stay(ctx context.Context) error {
-	if _, err := d.desired.push("Run hello for John again", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
+	if err := d.desired.push("Run hello for John again", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
 		return err
 	}
 	answer, err := d.awaitAnswer(ctx, "0.1.1")

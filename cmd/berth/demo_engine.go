@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
@@ -109,7 +110,7 @@ func (e *demoEngine) removeContainer(ctx context.Context, id string) error {
 func (e *demoEngine) removeImages(ctx context.Context, tags ...string) error {
 	var failed error
 	for _, tag := range tags {
-		if _, err := e.client.ImageRemove(ctx, tag, image.RemoveOptions{}); err != nil && !client.IsErrNotFound(err) {
+		if _, err := e.client.ImageRemove(ctx, tag, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
 			failed = errors.Join(failed, err)
 		}
 	}

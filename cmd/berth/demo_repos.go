@@ -29,32 +29,32 @@ func newDemoRepo(dir string) (*demoRepo, error) {
 }
 
 // push commits files, by path; an empty text removes the file.
-func (r *demoRepo) push(message string, files map[string]string) (commit string, err error) {
+func (r *demoRepo) push(message string, files map[string]string) error {
 	tree, err := r.repo.Worktree()
 	if err != nil {
-		return "", err
+		return err
 	}
 	for name, text := range files {
 		path := filepath.Join(r.dir, name)
 		if text == "" {
 			if _, err := tree.Remove(name); err != nil {
-				return "", err
+				return err
 			}
 			continue
 		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return "", err
+			return err
 		}
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			return "", err
+			return err
 		}
 		if _, err := tree.Add(name); err != nil {
-			return "", err
+			return err
 		}
 	}
 	who := &object.Signature{Name: "Berth demo", Email: "demo@berth.invalid", When: time.Now()}
-	hash, err := tree.Commit(message, &git.CommitOptions{Author: who})
-	return hash.String(), err
+	_, err = tree.Commit(message, &git.CommitOptions{Author: who})
+	return err
 }
 
 // demoManifest publishes one release of the demo's app.

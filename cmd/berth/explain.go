@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -73,29 +74,20 @@ chosen. It asks the backends and changes nothing.`,
 	flags := addConfigFlags(cmd)
 	outputFlag(cmd, &output, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := flags.load(cmd, args[1:])
-		if err != nil {
-			return err
-		}
-		l, err := lookAtSources(cmd.Context(), c, cfg)
-		if err != nil {
-			return err
-		}
-		defer l.close()
-		in, err := l.input(cmd.Context(), cfg)
-		if err != nil {
-			return err
-		}
-		e, err := planner.Explain(in, args[0])
-		if err != nil {
-			return err
-		}
-		if output == "json" {
-			err = writeJSON(c.out, newExplained(e))
-		} else {
-			err = tellExplained(c.out, newExplained(e))
-		}
-		return firstError(err, l.told(c))
+		return flags.look(cmd, c, args[1:], func(ctx context.Context, l *look) error {
+			in, err := l.input(ctx)
+			if err != nil {
+				return err
+			}
+			e, err := planner.Explain(in, args[0])
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return writeJSON(c.out, newExplained(e))
+			}
+			return tellExplained(c.out, newExplained(e))
+		})
 	}
 	return cmd
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -31,7 +34,6 @@ type instance struct {
 	backends []engine.Backend
 	engine   *engine.Engine
 	server   *server.Server
-	current  bool // whether the desired state was what its repository says
 }
 
 // newInstance joins the parts; nothing runs yet.
@@ -61,13 +63,9 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 	return i, err
 }
 
-// changed hands what is new in the sources on to the engine. The hub calls it
-// for one change after the other.
+// changed hands what is new in the sources on to the engine.
 func (i *instance) changed(c follow.Change) {
-	current, _ := feed{i.hub}.Current()
-	everything := c.Holds || c.Readiness || c.Rewound || current != i.current
-	i.current = current
-	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: everything})
+	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 
 // run works until ctx ends or a part fails.
@@ -96,14 +94,38 @@ func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics pr
 	if notify == nil {
 		notify = func(follow.Change) {}
 	}
+	at := localPath{base: cfg.Desired.URL}
 	return follow.New(follow.Options{
-		Desired: cfg.Desired, Open: open, Same: git.SameRepo, Redact: git.Redact, LocalDir: localDir,
-		Watch: true, Logger: log, Metrics: metrics, Notify: notify,
+		Desired: cfg.Desired,
+		Open: func(spec follow.Spec) (sources.Source, error) {
+			spec.URL = at.resolve(spec.URL)
+			return open(spec)
+		},
+		Same:     func(a, b string) bool { return git.SameRepo(at.resolve(a), at.resolve(b)) },
+		LocalDir: at.dir,
+		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify,
 	})
 }
 
-// localDir returns the folder of a repository on this machine.
-func localDir(url string) (dir string, local bool) {
+// localPath finds repositories on this machine. A Repo document of a desired
+// state that is local itself may name one relative to it, as ../apps.
+type localPath struct{ base string }
+
+func (p localPath) resolve(url string) string {
+	if !strings.HasPrefix(url, "./") && !strings.HasPrefix(url, "../") {
+		return url
+	}
+	if base, local := p.dir(p.base); local {
+		return filepath.Join(base, url)
+	}
+	return url
+}
+
+// dir returns the folder of a repository on this machine.
+func (p localPath) dir(url string) (dir string, local bool) {
+	if url != p.base {
+		url = p.resolve(url)
+	}
 	loc, err := git.ParseURL(url)
 	if err != nil || !loc.IsLocal() {
 		return "", false
@@ -114,27 +136,17 @@ func localDir(url string) (dir string, local bool) {
 // feed shows the hub to the engine.
 type feed struct{ *follow.Hub }
 
-// Current tells whether the desired state is what its repository says now.
-func (f feed) Current() (ok bool, why string) {
-	s := f.Sources()[0]
-	if s.Stored {
-		return false, "its repository did not answer since the start: " + s.Problem
+// Desired returns the desired state with what is known of its commit.
+func (f feed) Desired() engine.Desired {
+	view := f.View()
+	if view == nil {
+		return engine.Desired{}
 	}
-	return true, ""
-}
-
-// Rewound is why the desired state is taken for one that went back.
-func (f feed) Rewound() string {
-	if v := f.View(); v != nil {
-		return v.Rewound
+	d := engine.Desired{State: view.State, Rewound: view.Rewound, Confirmed: follow.Confirmed(view.Head.Message)}
+	if s := f.Sources()[0]; s.Stored {
+		d.Stale = strings.TrimSuffix("its repository did not answer since the start: "+s.Problem, ": ")
 	}
-	return ""
-}
-
-// Confirmed tells whether the commit in force confirms the removals that it brings.
-func (f feed) Confirmed() bool {
-	v := f.View()
-	return v != nil && follow.Confirmed(v.Head.Message)
+	return d
 }
 
 // openBackends opens every configured backend. A backend that does not answer is
@@ -146,7 +158,7 @@ func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dry
 		var err error
 		switch b.Type {
 		case schema.BackendDocker:
-			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log})
+			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log, SSH: engineSSH(cfg.Credentials, b.Host)})
 		default:
 			err = &schema.Error{Op: "open backend", Resource: b.Name, Kind: schema.Invalid,
 				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker"}
@@ -161,6 +173,27 @@ func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dry
 		out = append(out, engine.Backend{Backend: backend, Config: b})
 	}
 	return out, nil
+}
+
+// engineSSH returns the ssh keys that the configuration names for an engine's host.
+func engineSSH(all []schema.Credential, host string) docker.SSH {
+	u, err := url.Parse(host)
+	if err != nil || u.Scheme != "ssh" {
+		return docker.SSH{}
+	}
+	var out docker.SSH
+	for _, c := range all {
+		if !strings.EqualFold(c.Host, u.Host) && !strings.EqualFold(c.Host, u.Hostname()) {
+			continue
+		}
+		if c.SSHKeyFile != "" {
+			out.KeyFiles = []string{expandHome(c.SSHKeyFile)}
+		}
+		if c.KnownHostsFile != "" {
+			out.KnownHosts = []string{expandHome(c.KnownHostsFile)}
+		}
+	}
+	return out
 }
 
 func closeBackends(bs []engine.Backend) {
@@ -181,13 +214,14 @@ func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opene
 }
 
 // webhookSecrets returns a function that reads the secrets as they are now; a
-// file may hold two lines, the new secret and the former one.
+// file may hold two lines, the new secret and the former one. That they cannot
+// be read is logged once, not at each delivery.
 func webhookSecrets(cfg schema.Webhooks, log *slog.Logger) func() [][]byte {
+	var unreadable atomic.Bool
 	return func() [][]byte {
 		text, err := secret(cfg.SecretEnv, cfg.SecretFile)
-		if err != nil {
+		if failed := err != nil; unreadable.Swap(failed) != failed && failed {
 			log.Error("the webhook secret cannot be read: webhooks are refused", "error", err)
-			return nil
 		}
 		var out [][]byte
 		for line := range strings.Lines(text) {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/planner"
@@ -25,9 +27,33 @@ const lookTime = 10 * time.Second
 // look is what "plan", "explain" and "search" see: the sources, read once, and
 // the backends, asked once. Nothing is changed.
 type look struct {
+	cfg     *schema.Config
 	hub     *follow.Hub
 	problem error // of sources that could not be read; what could be is there
 	close   func()
+}
+
+// look runs a command that only looks. A source that cannot be read is told
+// first, and makes the command fail after it has told what it could see.
+func (f *configFlags) look(cmd *cobra.Command, c console, args []string, do func(context.Context, *look) error) error {
+	cfg, err := f.load(cmd, args)
+	if err != nil {
+		return err
+	}
+	l, err := lookAtSources(cmd.Context(), c, cfg)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	if l.problem != nil {
+		tellError(c.err, l.problem)
+	}
+	err = do(cmd.Context(), l)
+	var code exitError
+	if l.problem != nil && (err == nil || errors.As(err, &code)) {
+		return exitError(exitFailed)
+	}
+	return err
 }
 
 // lookAtSources reads the desired state and every app repository once.
@@ -42,7 +68,7 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 	}
 	log := newLogger(progress, schema.LogConfig{Level: "info"})
 	hub := newHub(cfg, lookOpener(mirrors, cfg, log), log, nil, nil)
-	l := &look{hub: hub, close: func() { hub.Close(); done() }}
+	l := &look{cfg: cfg, hub: hub, close: func() { hub.Close(); done() }}
 	l.problem = hub.Once(ctx)
 	if hub.State() == nil {
 		l.close()
@@ -98,16 +124,17 @@ func lookDir() (*git.Dir, func(), error) {
 }
 
 // input asks every backend once and returns what the planner needs.
-func (l *look) input(ctx context.Context, cfg *schema.Config) (planner.Input, error) {
-	bs, err := openBackends(ctx, cfg, slog.New(slog.DiscardHandler), true)
+func (l *look) input(ctx context.Context) (planner.Input, error) {
+	bs, err := openBackends(ctx, l.cfg, slog.New(slog.DiscardHandler), true)
 	if err != nil {
 		return planner.Input{}, err
 	}
 	defer closeBackends(bs)
+	d := feed{l.hub}.Desired()
 	in := planner.Input{
-		Desired: l.hub.State(), Catalog: l.hub.Catalog(), Now: time.Now(),
+		Desired: d.State, Catalog: l.hub.Catalog(), Now: time.Now(),
 		Backends: make([]planner.Backend, len(bs)), Pods: map[string][]backends.Pod{},
-		Rewound: feed{l.hub}.Rewound(), Confirmed: feed{l.hub}.Confirmed(),
+		Unreadable: d.Stale, Rewound: d.Rewound, Confirmed: d.Confirmed,
 	}
 	pods := make([][]backends.Pod, len(bs))
 	var group sync.WaitGroup

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -60,46 +62,21 @@ an error.`,
 	outputFlag(cmd, &output, "table", "json")
 	cmd.Flags().BoolVarP(&all, "all", "a", false, "list also what is kept as it is")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		cfg, err := flags.load(cmd, args)
-		if err != nil {
-			return err
-		}
-		l, err := lookAtSources(cmd.Context(), c, cfg)
-		if err != nil {
-			return err
-		}
-		defer l.close()
-		in, err := l.input(cmd.Context(), cfg)
-		if err != nil {
-			return err
-		}
-		p := newPlanned(in, planner.New(in))
-		if output == "json" {
-			err = writeJSON(c.out, p)
-		} else {
-			err = tellPlanned(c, p, all)
-		}
-		return firstError(err, l.told(c), p.exit())
+		return flags.look(cmd, c, args, func(ctx context.Context, l *look) error {
+			in, err := l.input(ctx)
+			if err != nil {
+				return err
+			}
+			p := newPlanned(in, planner.New(in))
+			if output == "json" {
+				err = writeJSON(c.out, p)
+			} else {
+				err = tellPlanned(c, p, all)
+			}
+			return cmp.Or(err, p.exit())
+		})
 	}
 	return cmd
-}
-
-// told prints, as a warning, what could not be read, and returns an error for it.
-func (l *look) told(c console) error {
-	if l.problem == nil {
-		return nil
-	}
-	tellError(c.err, l.problem)
-	return exitError(exitFailed)
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func newPlanned(in planner.Input, plan *planner.Plan) planned {

@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -17,11 +18,16 @@ func TestMain(m *testing.M) {
 // TestScripts runs every txtar script: a command line, what it prints, its exit
 // code. "go test ./cmd/berth -update" rewrites the expected output.
 func TestScripts(t *testing.T) {
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("EXAMPLES", examples)
 			env.Setenv("DOCKER_HOST", "unix:///nowhere.sock") // no command here may find an engine by chance
 			env.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 			return nil

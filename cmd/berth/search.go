@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -54,23 +55,14 @@ word every app is listed.`,
 		if from != "" {
 			url = []string{from}
 		}
-		cfg, err := flags.load(cmd, url)
-		if err != nil {
-			return err
-		}
-		l, err := lookAtSources(cmd.Context(), c, cfg)
-		if err != nil {
-			return err
-		}
-		defer l.close()
-		q.Text = strings.Join(args, " ")
-		hits := l.hub.Catalog().Search(q)
-		if output == "json" {
-			err = writeJSON(c.out, foundApps(hits))
-		} else {
-			err = tellFound(c, hits)
-		}
-		return firstError(err, l.told(c))
+		return flags.look(cmd, c, url, func(_ context.Context, l *look) error {
+			q.Text = strings.Join(args, " ")
+			hits := l.hub.Catalog().Search(q)
+			if output == "json" {
+				return writeJSON(c.out, foundApps(hits))
+			}
+			return tellFound(c, hits)
+		})
 	}
 	return cmd
 }

@@ -70,7 +70,7 @@ The exit code is 1 if a file has an error.`,
 			if output == "json" {
 				err = writeJSON(c.out, files)
 			} else {
-				err = tellChecked(c, files, quiet)
+				tellChecked(c, files, quiet)
 			}
 			if err == nil && slices.ContainsFunc(files, func(f *checkedFile) bool { return len(f.Errors) > 0 }) {
 				err = exitError(exitFailed)
@@ -174,7 +174,8 @@ func bareCause(err error) error {
 // check decodes one file by what it is.
 func check(name string, data []byte) *checkedFile {
 	f := &checkedFile{File: name, Releases: []checkedRelease{}, Deployments: []string{}, Errors: []checkedProblem{}}
-	nodes, problems := schema.ParseYAML(name, data)
+	var problems schema.Problems
+	nodes, _ := schema.ParseYAML(name, data) // whoever decodes it tells its problems
 	f.Form = publication.Detect(nodes)
 	switch f.Form {
 	case schema.FormDesired:
@@ -242,7 +243,7 @@ func checkTogether(files []*checkedFile) {
 }
 
 // tellChecked prints what a person wants to know.
-func tellChecked(c console, files []*checkedFile, quiet bool) error {
+func tellChecked(c console, files []*checkedFile, quiet bool) {
 	var errorCount, releases, deployments, repos int
 	for _, f := range files {
 		for _, p := range f.Errors {
@@ -267,5 +268,4 @@ func tellChecked(c console, files []*checkedFile, quiet bool) error {
 			repos, plural(repos, "repo", "repos"),
 			errorCount, plural(errorCount, "error", "errors"))
 	}
-	return nil
 }

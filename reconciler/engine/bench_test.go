@@ -10,7 +10,6 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
 )
@@ -94,7 +93,7 @@ func BenchmarkOneChange(b *testing.B) {
 			Position: schema.Position{File: fmt.Sprintf("d/%05d.yaml", i), Line: 1},
 		}
 	}
-	src := &fakeSources{catalog: benchCatalog(), state: desired.Of("bench", "c0", deployments), head: &sources.Snapshot{Commit: "c0"}}
+	src := &fakeSources{catalog: benchCatalog(), desired: engine.Desired{State: desired.Of("bench", "c0", deployments)}}
 	backend := &stillBackend{applied: make(chan string, benchDeployments)}
 	e := engine.New(engine.Options{
 		Backends: []engine.Backend{{Backend: backend, Config: schema.BackendConfig{Name: "still", Type: schema.BackendDocker}}}, Sources: src,
@@ -116,8 +115,10 @@ func BenchmarkOneChange(b *testing.B) {
 		i++
 		d := *deployments[i%benchDeployments]
 		d.Env = map[string]string{"ROUND": fmt.Sprint(i)}
-		src.state, _ = src.state.With(fmt.Sprintf("c%d", i), desired.FileChange{
-			Path: d.Position.File, Parsed: schema.DesiredFile{Deployments: []*schema.Deployment{&d}},
+		src.set(func() {
+			src.desired.State, _ = src.desired.State.With(fmt.Sprintf("c%d", i), desired.FileChange{
+				Path: d.Position.File, Parsed: schema.DesiredFile{Deployments: []*schema.Deployment{&d}},
+			})
 		})
 		e.Changed(engine.Change{Deployments: []string{d.Name}})
 		<-backend.applied

@@ -80,16 +80,16 @@ func (c *chaos) check() {
 		return
 	}
 	o := c.engine.Outcome()
-	if c.sources.state.Commit != o.Commit {
-		c.errorf("the outcome is that of commit %q, in force is %q", o.Commit, c.sources.state.Commit)
+	if c.state().Commit != o.Commit {
+		c.errorf("the outcome is that of commit %q, in force is %q", o.Commit, c.state().Commit)
 	}
 	if o.Verdict != engine.Success {
 		return
 	}
-	if p := c.sources.state.Problems().Errors(); len(p) > 0 {
+	if p := c.state().Problems().Errors(); len(p) > 0 {
 		c.errorf("success in spite of %v", p)
 	}
-	for name, d := range c.sources.state.Deployments() {
+	for name, d := range c.state().Deployments() {
 		live, _ := c.podsOf(name)
 		n := 0
 		for _, p := range live {
@@ -108,9 +108,9 @@ func (c *chaos) check() {
 // be read.
 func (c *chaos) checkFrozen() {
 	for _, name := range names() {
-		d, declared := c.sources.state.Deployment(name)
-		_, held := c.sources.state.Holds(name, name+".yaml")
-		now := held || declared && d.Suspend || !declared && c.sources.stale != ""
+		d, declared := c.state().Deployment(name)
+		_, held := c.state().Holds(name, name+".yaml")
+		now := held || declared && d.Suspend || !declared && c.stale() != ""
 		c.mu.Lock()
 		writes := c.writes[name]
 		before, was := c.frozen[name]
@@ -120,7 +120,7 @@ func (c *chaos) checkFrozen() {
 		}
 		c.mu.Unlock()
 		if was && now && writes > before {
-			c.errorf("%s was touched, but must not be: declared %v, held %v, stale %q", name, declared, held, c.sources.stale)
+			c.errorf("%s was touched, but must not be: declared %v, held %v, stale %q", name, declared, held, c.stale())
 		}
 	}
 }
@@ -130,9 +130,9 @@ func (c *chaos) checkEnd() {
 	all := true
 	for _, name := range names() {
 		live, failed := c.podsOf(name)
-		d, declared := c.sources.state.Deployment(name)
+		d, declared := c.state().Deployment(name)
 		if !declared {
-			_, broken := c.sources.state.Broken(schema.Ref{Kind: schema.KindDeployment, Name: name})
+			_, broken := c.state().Broken(schema.Ref{Kind: schema.KindDeployment, Name: name})
 			if len(live)+len(failed) > 0 && !broken {
 				c.errorf("%s is declared no more, and has pods: %v", name, live)
 			}
@@ -181,7 +181,7 @@ func (c *chaos) checkDeclared(d *schema.Deployment, live, failed []memory.Contai
 // dependable tells whether all that a deployment depends on is ready.
 func (c *chaos) dependable(d *schema.Deployment) bool {
 	for _, name := range d.DependsOn {
-		on, ok := c.sources.state.Deployment(name)
+		on, ok := c.state().Deployment(name)
 		if !ok {
 			return false // it cannot be used itself
 		}

@@ -19,7 +19,6 @@ import (
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
 )
@@ -123,7 +122,7 @@ type chaos struct {
 
 func newChaos(ctx context.Context, seed uint64) *chaos {
 	c := &chaos{
-		ctx: ctx, sources: &fakeSources{catalog: catalog.New(), state: desired.New("test")},
+		ctx: ctx, sources: &fakeSources{catalog: catalog.New(), desired: engine.Desired{State: desired.New("test")}},
 		published: map[string]bool{}, suspended: map[string]*schema.Deployment{}, broken: map[string]*schema.Deployment{},
 		pinned: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 0)),
 		writes: map[string]int{}, frozen: map[string]int{}, asked: map[string]int{},
@@ -141,6 +140,12 @@ func newChaos(ctx context.Context, seed uint64) *chaos {
 	}
 	return c
 }
+
+// state is the desired state.
+func (c *chaos) state() *desired.State { return c.sources.Desired().State }
+
+// stale is why the desired state may not be current.
+func (c *chaos) stale() string { return c.sources.Desired().Stale }
 
 // number returns a random number below n.
 func (c *chaos) number(n int) int {
@@ -248,7 +253,7 @@ func (c *chaos) putRight() {
 	for i := range c.engines {
 		c.engines[i].Restore()
 	}
-	c.sources.stale = ""
+	c.sources.set(func() { c.sources.desired.Stale = "" })
 	for _, name := range names() {
 		if d := c.suspended[name]; d != nil {
 			c.declare(d)
@@ -260,7 +265,7 @@ func (c *chaos) putRight() {
 	c.commit(desired.FileChange{Path: "blind.yaml", Removed: true})
 	c.start()
 	synctest.Wait()
-	c.sources.confirmed = true
+	c.sources.set(func() { c.sources.desired.Confirmed = true })
 	c.tell(engine.Change{Everything: true})
 }
 
@@ -286,10 +291,11 @@ func (c *chaos) do(a act) {
 	case "blind":
 		c.commit(desired.FileChange{Path: "blind.yaml", Unreadable: "too large", Removed: a.How%2 == 0})
 	case "stale":
-		c.sources.stale = ""
+		why := ""
 		if a.How%2 == 0 {
-			c.sources.stale = "the repository does not answer"
+			why = "the repository does not answer"
 		}
+		c.sources.set(func() { c.sources.desired.Stale = why })
 		c.tell(engine.Change{Everything: true})
 	case "kill", "stop", "pause", "delete", "crash":
 		c.harm(a)
@@ -335,7 +341,7 @@ func (c *chaos) drawn(name string, a act) *schema.Deployment {
 	c.commits++
 	d := hello(name)
 	d.Env = map[string]string{"GENERATION": fmt.Sprint(c.commits)}
-	if before, ok := c.sources.state.Deployment(name); ok && a.How%4 == 0 {
+	if before, ok := c.state().Deployment(name); ok && a.How%4 == 0 {
 		d.Env = before.Env // as it was, but for the rest
 	}
 	replicas := []int{1, 2, 1, 0}[a.How%4]
@@ -368,7 +374,7 @@ func (c *chaos) declare(d *schema.Deployment) {
 }
 
 func (c *chaos) suspend(name string) {
-	d, ok := c.sources.state.Deployment(name)
+	d, ok := c.state().Deployment(name)
 	if !ok || d.Suspend {
 		return
 	}
@@ -381,7 +387,7 @@ func (c *chaos) suspend(name string) {
 // breakFile makes the file of a deployment unreadable, with or without its name
 // still to be seen.
 func (c *chaos) breakFile(name string, named bool) {
-	d, ok := c.sources.state.Deployment(name)
+	d, ok := c.state().Deployment(name)
 	if !ok || d.Suspend {
 		return
 	}
@@ -396,16 +402,14 @@ func (c *chaos) breakFile(name string, named bool) {
 
 // commit pushes a commit with a changed file.
 func (c *chaos) commit(f desired.FileChange) {
-	synctest.Wait()
 	c.commits++
-	state, diff := c.sources.state.With(fmt.Sprintf("%040d", c.commits), f)
-	c.sources.state, c.sources.head = state, &sources.Snapshot{Commit: state.Commit}
+	state, diff := c.state().With(fmt.Sprintf("%040d", c.commits), f)
+	c.sources.set(func() { c.sources.desired.State = state })
 	c.tell(engine.Change{Deployments: diff.Deployments, Everything: diff.Holds})
 }
 
 // publish has the catalog hold a version, or hold it no more.
 func (c *chaos) publish(version string, there bool) {
-	synctest.Wait()
 	c.published[version] = there
 	var p schema.Publication
 	for v := range chaosImages {
@@ -415,8 +419,10 @@ func (c *chaos) publish(version string, there bool) {
 			})
 		}
 	}
-	c.sources.catalog, _ = c.sources.catalog.With(catalog.Change{
-		Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+	c.sources.set(func() {
+		c.sources.catalog, _ = c.sources.catalog.With(catalog.Change{
+			Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+		})
 	})
 	c.tell(engine.Change{Identifiers: []string{"hello"}})
 }

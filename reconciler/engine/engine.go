@@ -25,7 +25,6 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
 )
@@ -33,19 +32,18 @@ import (
 // Sources is what the engine asks of whoever keeps the desired state and the
 // catalog current. The values are immutable.
 type Sources interface {
-	// State is the desired state; nil until it was read once.
-	State() *desired.State
-	// Current tells whether State is what the remote says now, and if not, why.
-	Current() (ok bool, why string)
-	// Head is the snapshot that State was read from.
-	Head() *sources.Snapshot
-	// Rewound is why the head is taken for one that went back; empty: it did not.
-	Rewound() string
-	// Confirmed tells that the head confirms the removals that it brings.
-	Confirmed() bool
+	Desired() Desired
+	Catalog() *catalog.Catalog
 	// Contains tells whether commit older is an ancestor of newer.
 	Contains(ctx context.Context, newer, older string) (bool, error)
-	Catalog() *catalog.Catalog
+}
+
+// Desired is the desired state with what is known of its commit.
+type Desired struct {
+	State     *desired.State // nil until it was read once
+	Stale     string         // why it may not be what its repository says now; empty: it is
+	Rewound   string         // why it is taken for one that went back; empty: it did not
+	Confirmed bool           // whether its commit confirms the removals that it brings
 }
 
 // A Backend is a backend with what its configuration says of it.
@@ -85,6 +83,7 @@ type Engine struct {
 
 	mu       sync.Mutex
 	told     *desired.State  // what the changes that were told of led to
+	apps     map[string]bool // identifiers whose deployments are to be planned again
 	dirty    map[string]bool // deployments to plan again
 	replan   bool            // plan everything again
 	doubts   map[string]doubt
@@ -94,7 +93,8 @@ type Engine struct {
 	plan     *planner.Plan // nil: nothing was planned yet
 	statuses map[string]*Status
 	inState  map[State]map[string]*Status
-	last     Outcome // of a commit, that was told
+	last     Outcome // that was told of the commit
+	outcomes quota   // of what is told of it
 	rewind   rewind
 }
 
@@ -102,8 +102,8 @@ type Engine struct {
 func New(o Options) *Engine {
 	e := &Engine{
 		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, random: o.Random,
-		wake:  make(chan struct{}, 1),
-		dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
+		wake: make(chan struct{}, 1),
+		apps: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
 		statuses: map[string]*Status{}, inState: map[State]map[string]*Status{},
 	}
 	if e.log == nil {
@@ -140,33 +140,16 @@ type Change struct {
 // for what follows. It is called after each swap of the state, before the next.
 func (e *Engine) Changed(c Change) {
 	e.mu.Lock()
-	e.told = e.sources.State()
+	e.told = e.sources.Desired().State
 	for _, name := range c.Deployments {
 		e.dirty[name] = true
 	}
-	if len(c.Identifiers) > 0 {
-		e.markUsers(c.Identifiers)
+	for _, id := range c.Identifiers {
+		e.apps[id] = true
 	}
 	e.replan = e.replan || c.Everything
 	e.mu.Unlock()
 	e.poke()
-}
-
-// markUsers marks every deployment of the apps. The caller holds mu.
-func (e *Engine) markUsers(identifiers []string) {
-	state := e.told
-	if state == nil {
-		return
-	}
-	changed := make(map[string]bool, len(identifiers))
-	for _, id := range identifiers {
-		changed[id] = true
-	}
-	for name, d := range state.Deployments() {
-		if changed[d.App] {
-			e.dirty[name] = true
-		}
-	}
 }
 
 // markDirty has a deployment planned again. The caller holds mu.

@@ -13,7 +13,6 @@ import (
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/desired"
 )
 
@@ -174,13 +173,13 @@ func TestNothingIsRemovedWhileTheDesiredStateIsStale(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.publish("0.1.0")
 		r.declare(hello("one"))
-		r.sources.stale = "the repository does not answer"
+		r.sources.set(func() { r.sources.desired.Stale = "the repository does not answer" })
 		r.declare()
 		if len(r.pods("one")) != 1 {
 			t.Error("the pod was removed")
 		}
 		r.expect("one", engine.StateHeld, "does not answer")
-		r.sources.stale = ""
+		r.sources.set(func() { r.sources.desired.Stale = "" })
 		r.engine.Changed(engine.Change{Everything: true})
 		r.settle()
 		if len(r.pods("one")) != 0 {
@@ -194,10 +193,9 @@ func TestRewoundDesiredStateIsToldFromThePods(t *testing.T) {
 		r.publish("0.1.0")
 		r.declare()
 		r.declare(hello("one"))
-		made, old := r.sources.head.Commit, fmt.Sprintf("%040d", 1)
+		made, old := r.sources.desired.State.Commit, fmt.Sprintf("%040d", 1)
 		r.stop() // Berth sleeps through the rewind
-		r.sources.state = desired.Of("test", old, nil)
-		r.sources.head = &sources.Snapshot{Commit: old}
+		r.sources.set(func() { r.sources.desired.State = desired.Of("test", old, nil) })
 		r.sources.ancestors = map[string]string{made: old}
 		r.start()
 		r.engine.Changed(engine.Change{Everything: true})
@@ -206,7 +204,7 @@ func TestRewoundDesiredStateIsToldFromThePods(t *testing.T) {
 			t.Error("the pod was removed though the desired state only went back")
 		}
 		r.expect("one", engine.StateHeld, "went back")
-		r.sources.confirmed = true
+		r.sources.set(func() { r.sources.desired.Confirmed = true })
 		r.engine.Changed(engine.Change{Everything: true})
 		r.settle()
 		if len(r.pods("one")) != 0 {

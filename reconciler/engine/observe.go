@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"time"
@@ -102,7 +103,7 @@ func (w *worker) list(ctx context.Context) error {
 	if back {
 		w.told = time.Time{}
 		e.log.Info("backend answers", "backend", w.backend.Name(), "engine", capacity.Engine,
-			"cpu", capacity.CPU.String(), "memory", capacity.Memory.String(), "gpus", len(capacity.GPUs), "pods", len(pods))
+			"cpus", capacity.CPU.String(), "memory", fmt.Sprintf("%.1fGiB", float64(capacity.Memory)/(1<<30)), "gpus", len(capacity.GPUs), "pods", len(pods))
 	}
 	e.poke()
 	return nil

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -31,10 +30,10 @@ type Outcome struct {
 func (e *Engine) Outcome() Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch state := e.sources.State(); {
+	switch state := e.sources.Desired().State; {
 	case state == nil:
 		return Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
-	case state != e.view.state:
+	case state != e.view.State:
 		return Outcome{Commit: state.Commit, Verdict: Pending, Summary: "it was not planned yet"}
 	}
 	return e.outcome()
@@ -42,7 +41,7 @@ func (e *Engine) Outcome() Outcome {
 
 // outcome sums up all deployments of the commit that was planned. The caller holds mu.
 func (e *Engine) outcome() Outcome {
-	state := e.view.state
+	state := e.view.State
 	running := len(e.inState[StateReady])
 	bad := e.reasons(StateFailed)
 	for name, s := range e.inState[StateHeld] {
@@ -60,6 +59,9 @@ func (e *Engine) outcome() Outcome {
 		Commit: state.Commit, Verdict: Success,
 		Summary: fmt.Sprintf("%d of %d running", running, state.Len()),
 	}
+	if state.Len() == 0 {
+		o.Summary = "no deployment is declared"
+	}
 	switch {
 	case len(bad) > 0:
 		o.Verdict = Failure
@@ -74,7 +76,7 @@ func (e *Engine) outcome() Outcome {
 // runsSuspended tells whether a deployment is suspended while its pods run: then
 // all is as it is declared. The caller holds mu.
 func (e *Engine) runsSuspended(name string) bool {
-	d, declared := e.view.state.Deployment(name)
+	d, declared := e.view.State.Deployment(name)
 	return declared && d.Suspend && ready(e.world.pods[name], time.Now()) >= d.ReplicaCount()
 }
 
@@ -102,15 +104,21 @@ func first(of []string) string {
 // A failure is told as soon as it is known, and again, when nothing is on its way
 // any more, if it became another. The caller holds mu.
 func (e *Engine) tellOutcome() {
-	commit := e.view.state.Commit
-	failed := e.last.Commit == commit && e.last.Verdict == Failure
+	commit := e.view.State.Commit
+	if e.last.Commit != commit {
+		e.last = Outcome{Commit: commit}
+		e.outcomes.refill()
+	}
 	open := len(e.inState[StateWaiting])+len(e.inState[StateProgressing])+len(e.inState[StateRemoving]) > 0
-	bad := len(e.inState[StateFailed])+len(e.inState[StateHeld])+len(e.view.state.Problems().Errors()) > 0
-	if open && (failed || !bad) {
+	bad := len(e.inState[StateFailed])+len(e.inState[StateHeld])+len(e.view.State.Problems().Errors()) > 0
+	if open && !bad {
+		e.last.Verdict = Pending // whatever comes of it is news
+	}
+	if open && (!bad || e.last.Verdict == Failure) {
 		return // nothing to tell yet: spare the sum
 	}
 	o := e.outcome()
-	if o.Verdict == Pending || o == e.last || o.Verdict == Success && e.last.Commit == commit && e.last.Verdict == Success {
+	if o.Verdict == Pending || o == e.last || o.Verdict == Success && e.last.Verdict == Success {
 		return
 	}
 	e.last = o
@@ -118,5 +126,5 @@ func (e *Engine) tellOutcome() {
 	if o.Verdict == Failure {
 		level = slog.LevelError
 	}
-	e.log.Log(context.Background(), level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(commit))
+	e.outcomes.tell(e.log, level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(commit))
 }

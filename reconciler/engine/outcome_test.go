@@ -4,15 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
-	"github.com/berthdev/berth/sources/desired"
 )
 
 func TestOutcomeOfACommitThatWasNotPlanned(t *testing.T) {
@@ -20,7 +17,7 @@ func TestOutcomeOfACommitThatWasNotPlanned(t *testing.T) {
 		r.publish("0.1.0")
 		r.declare(hello("one"))
 		r.swap(hello("one"), hello("two"))
-		if o := r.engine.Outcome(); o.Verdict != engine.Pending || o.Commit != r.sources.head.Commit {
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending || o.Commit != r.sources.desired.State.Commit {
 			t.Errorf("outcome before the commit was planned: %+v", o)
 		}
 		// Something else makes the engine plan before it is told of the commit.
@@ -40,51 +37,13 @@ func TestOutcomeOfACommitThatWasNotPlanned(t *testing.T) {
 	})
 }
 
-// swappingSources swap what they hold while they are read.
-type swappingSources struct {
-	*fakeSources
-	in   int // reads of the state until then
-	swap func()
-}
-
-func (s *swappingSources) State() *desired.State {
-	state := s.fakeSources.State()
-	if s.in--; s.in == 0 {
-		s.swap()
-	}
-	return state
-}
-
-func TestSourcesAreReadAsOne(t *testing.T) {
-	for reads := 1; reads < 12; reads++ {
-		bubble(t, 1, func(r *rig) {
-			r.publish("0.1.0")
-			r.declare(hello("one"))
-			r.stop()
-			// An earlier state is what the last process stored; the remote is read
-			// while the engine looks.
-			now, head := r.sources.state, r.sources.head
-			r.sources.state, r.sources.head = desired.Of("test", "stored", nil), &sources.Snapshot{Commit: "stored"}
-			r.sources.stale = "the repository did not answer since the start"
-			s := &swappingSources{fakeSources: r.sources, in: reads}
-			s.swap = func() { s.state, s.head, s.stale = now, head, "" }
-			r.start(func(o *engine.Options) { o.Sources = s })
-			r.engine.Changed(engine.Change{Everything: true})
-			r.settle()
-			if pods := r.pods("one"); len(pods) != 1 || pods[0].ID != "c1" {
-				t.Errorf("the pod was removed: the old state was taken for a current one: %v", pods)
-			}
-		})
-	}
-}
-
 func TestAConfirmationAloneIsPlanned(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.publish("0.1.0")
 		r.declare(hello("a"), hello("b"), hello("c"), hello("d"))
 		r.declare()
 		r.expect("a", engine.StateHeld, "more than half")
-		r.sources.confirmed = true
+		r.sources.set(func() { r.sources.desired.Confirmed = true })
 		r.swap() // an empty commit changes no document
 		r.engine.Changed(engine.Change{})
 		r.settle()
@@ -98,7 +57,7 @@ func TestHistoryThatCannotBeReadRemovesNothing(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.publish("0.1.0")
 		r.declare(hello("one"))
-		r.sources.history = fmt.Errorf("object not found")
+		r.sources.set(func() { r.sources.history = fmt.Errorf("object not found") })
 		r.declare()
 		if len(r.pods("one")) != 1 {
 			t.Error("the pod was removed though the history cannot be read")
@@ -108,9 +67,7 @@ func TestHistoryThatCannotBeReadRemovesNothing(t *testing.T) {
 		if n := strings.Count(r.log.String(), "the history cannot be read"); n > 3 {
 			t.Errorf("told %d times that the history cannot be read", n)
 		}
-		synctest.Wait()
-		r.sources.history = nil
-		r.engine.Changed(engine.Change{})
+		r.sources.set(func() { r.sources.history = nil })
 		time.Sleep(time.Minute)
 		if len(r.pods("one")) != 0 {
 			t.Error("the pod was not removed once the history could be read")

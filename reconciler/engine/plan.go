@@ -11,9 +11,14 @@ import (
 	"github.com/berthdev/berth/reconciler/planner"
 )
 
+// patience is how long the first plan waits for backends to be asked once, so
+// that it does not call one unknown that only was not asked yet.
+const patience = 2 * time.Second
+
 // planLoop plans whenever something is dirty, until ctx ends.
 func (e *Engine) planLoop(ctx context.Context) {
-	alarm := time.NewTimer(time.Hour)
+	began := time.Now()
+	alarm := time.NewTimer(patience)
 	defer alarm.Stop()
 	for {
 		select {
@@ -22,12 +27,22 @@ func (e *Engine) planLoop(ctx context.Context) {
 		case <-e.wake:
 		case <-alarm.C:
 		}
+		if time.Since(began) < patience && e.hasty() {
+			continue
+		}
 		if next := e.planDue(ctx); !next.IsZero() {
 			alarm.Reset(time.Until(next))
 		} else {
 			alarm.Stop()
 		}
 	}
+}
+
+// hasty tells whether it is too early for the first plan.
+func (e *Engine) hasty() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.plan == nil && !e.world.asked()
 }
 
 // planDue plans if something is to be planned, and tells what became of the
@@ -38,13 +53,13 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	defer e.mu.Unlock()
 	v := e.current()
 	for commits := e.unasked(v); len(commits) > 0; commits = e.unasked(v) {
-		e.askHistory(ctx, v.head.Commit, commits)
+		e.askHistory(ctx, v.State.Commit, commits)
 		if ctx.Err() != nil {
 			return time.Time{}
 		}
 		v = e.current() // there may be news by now
 	}
-	if v.state == nil {
+	if v.State == nil {
 		return time.Time{} // nothing is known of what shall run: nothing is done
 	}
 	now := time.Now()
@@ -53,6 +68,7 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 			e.dirty[name] = true
 		}
 	}
+	e.markUsers(v)
 	if e.replan || e.plan == nil || len(e.dirty) > 0 || v != e.view || e.rewind.news {
 		e.planOnce(v, now)
 	}
@@ -69,9 +85,12 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	in := e.input(v, now)
 	names := slices.Collect(maps.Keys(e.dirty))
 	all := e.replan || e.plan == nil
-	if all {
+	switch {
+	case e.plan == nil:
 		e.plan = planner.New(in)
-	} else {
+	case all:
+		e.plan = e.plan.ReviseAll(in)
+	default:
 		e.plan = e.plan.Revise(in, names)
 	}
 	e.view, e.replan, e.rewind.news = v, false, false
@@ -88,6 +107,19 @@ func (e *Engine) planOnce(v view, now time.Time) {
 			e.forget(name)
 		}
 	}
+}
+
+// markUsers marks the deployments of the apps that changed. The caller holds mu.
+func (e *Engine) markUsers(v view) {
+	if len(e.apps) == 0 {
+		return
+	}
+	for name, d := range v.State.Deployments() {
+		if e.apps[d.App] {
+			e.dirty[name] = true
+		}
+	}
+	clear(e.apps)
 }
 
 // decision returns what the plan says of a deployment. The caller holds mu.
@@ -135,7 +167,7 @@ func (e *Engine) drop(name string) {
 // holds mu.
 func (e *Engine) setAlarm(d planner.Decision, now time.Time) {
 	delete(e.alarms, d.Deployment)
-	doc, declared := e.view.state.Deployment(d.Deployment)
+	doc, declared := e.view.State.Deployment(d.Deployment)
 	if !declared || d.Workload != nil {
 		return
 	}

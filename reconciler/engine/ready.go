@@ -6,11 +6,11 @@ import "fmt"
 // state was read, and every backend that answers was listed. If not, it says
 // what is missing.
 func (e *Engine) Ready() (ok bool, why string) {
-	if e.sources.State() == nil {
-		return false, "the desired state was not read yet"
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.view.State == nil {
+		return false, "the desired state was not read yet"
+	}
 	known := 0
 	for _, b := range e.world.backends {
 		if b.Known {

@@ -57,20 +57,20 @@ func (e *Engine) askHistory(ctx context.Context, head string, commits []string) 
 // unasked returns the commits, not asked about yet, that made pods which nothing
 // declares, of deployments that are about to be planned. The caller holds mu.
 func (e *Engine) unasked(v view) []string {
-	if v.state == nil || v.head == nil || v.head.Commit == "" {
+	if v.State == nil || v.State.Commit == "" {
 		return nil
 	}
-	e.rewind.follow(v.head.Commit, time.Now())
+	e.rewind.follow(v.State.Commit, time.Now())
 	found := map[string]bool{}
 	look := func(name string) {
 		if len(e.world.pods[name]) == 0 {
 			return
 		}
-		if _, declared := v.state.Deployment(name); declared {
+		if _, declared := v.State.Deployment(name); declared {
 			return
 		}
 		for _, p := range e.world.pods[name] {
-			if p.Commit != "" && p.Commit != v.head.Commit && !e.rewind.asked[p.Commit] {
+			if p.Commit != "" && p.Commit != v.State.Commit && !e.rewind.asked[p.Commit] {
 				found[p.Commit] = true
 			}
 		}

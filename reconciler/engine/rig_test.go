@@ -13,31 +13,42 @@ import (
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
 )
 
 // fakeSources are sources whose content a test sets.
 type fakeSources struct {
-	state     *desired.State
+	mu        sync.Mutex
+	desired   engine.Desired
 	catalog   *catalog.Catalog
-	head      *sources.Snapshot
-	stale     string
-	rewound   string
-	confirmed bool
 	ancestors map[string]string // newer -> older
 	history   error             // why the history cannot be read
 }
 
-func (f *fakeSources) State() *desired.State     { return f.state }
-func (f *fakeSources) Catalog() *catalog.Catalog { return f.catalog }
-func (f *fakeSources) Head() *sources.Snapshot   { return f.head }
-func (f *fakeSources) Current() (bool, string)   { return f.stale == "", f.stale }
-func (f *fakeSources) Rewound() string           { return f.rewound }
-func (f *fakeSources) Confirmed() bool           { return f.confirmed }
+func (f *fakeSources) Desired() engine.Desired {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.desired
+}
+
+func (f *fakeSources) Catalog() *catalog.Catalog {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.catalog
+}
+
 func (f *fakeSources) Contains(_ context.Context, newer, older string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return f.ancestors[newer] == older, f.history
+}
+
+// set changes what the sources hold.
+func (f *fakeSources) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
 }
 
 // rig is an engine on memory backends with sources that the test sets. It lives
@@ -125,7 +136,6 @@ func (r *rig) stop() {
 
 // publish has the catalog hold these versions of the app "hello", and no other.
 func (r *rig) publish(versions ...string) {
-	synctest.Wait() // nobody reads the sources now
 	var p schema.Publication
 	for _, v := range versions {
 		p.Releases = append(p.Releases, schema.Release{
@@ -133,8 +143,10 @@ func (r *rig) publish(versions ...string) {
 			Flavours: []schema.Flavour{{Name: "cpu", Image: "hello:" + v}},
 		})
 	}
-	r.sources.catalog, _ = r.sources.catalog.With(catalog.Change{
-		Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+	r.sources.set(func() {
+		r.sources.catalog, _ = r.sources.catalog.With(catalog.Change{
+			Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
+		})
 	})
 	r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
 	r.settle()
@@ -149,19 +161,17 @@ func (r *rig) declare(ds ...*schema.Deployment) {
 // swap has the sources hold these deployments, without telling the engine; it
 // returns the names that came, stayed or went.
 func (r *rig) swap(ds ...*schema.Deployment) (names []string) {
-	synctest.Wait() // nobody reads the sources now
 	r.commit++
 	commit := fmt.Sprintf("%040d", r.commit)
-	if r.sources.state != nil {
-		for name := range r.sources.state.Deployments() {
+	if state := r.sources.desired.State; state != nil {
+		for name := range state.Deployments() {
 			names = append(names, name)
 		}
 	}
 	for _, d := range ds {
 		names = append(names, d.Name)
 	}
-	r.sources.state = desired.Of("test", commit, ds)
-	r.sources.head = &sources.Snapshot{Commit: commit}
+	r.sources.set(func() { r.sources.desired.State = desired.Of("test", commit, ds) })
 	return names
 }
 

@@ -235,10 +235,10 @@ func (e *Engine) move(s *Status, to State) {
 
 // markDependents marks the deployments that wait for this one. The caller holds mu.
 func (e *Engine) markDependents(name string) {
-	if e.view.state == nil {
+	if e.view.State == nil {
 		return
 	}
-	for _, other := range e.view.state.Dependents(name) {
+	for _, other := range e.view.State.Dependents(name) {
 		e.markDirty(other)
 	}
 }

@@ -10,6 +10,9 @@ import (
 	"github.com/berthdev/berth/schema"
 )
 
+// notAsked is the problem of a backend before the first answer or error.
+const notAsked = "not asked yet"
+
 // world is what was observed of the backends. The engine's mu guards it.
 type world struct {
 	backends []planner.Backend // in the order of the configuration
@@ -31,7 +34,7 @@ func newWorld(bs []Backend) world {
 	w := world{pods: map[string][]backends.Pod{}}
 	for _, b := range bs {
 		w.backends = append(w.backends, planner.Backend{
-			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: "not asked yet",
+			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: notAsked,
 		})
 		w.seen = append(w.seen, sightings{touched: map[string]uint64{}, unsure: map[string]bool{}})
 	}
@@ -127,6 +130,11 @@ func (w *world) problem(backend string) string {
 		}
 	}
 	return ""
+}
+
+// asked tells whether every backend was asked once, whatever came of it.
+func (w *world) asked() bool {
+	return !slices.ContainsFunc(w.backends, func(b planner.Backend) bool { return b.Problem == notAsked })
 }
 
 // podsOn returns the deployment's pods on one backend.

@@ -41,11 +41,7 @@ func (g *planning) compare(s *subject, c *candidate, d Decision) Decision {
 	if because := neverTwo(s.doc, c.ask, &g.in.Backends[c.backend]); because != "" && s.doc.Rollout.Strategy == schema.Rolling {
 		d.Reason += "; the old pods stop first, for " + because
 	}
-	pods := c.ask.replicas
-	if surge(want, here, changed) {
-		pods++
-	}
-	g.book(s, c, pods)
+	g.book(s, c, c.ask.replicas+g.surge(want, here, changed))
 	return d
 }
 
@@ -112,15 +108,13 @@ func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change
 	if len(here) > 0 {
 		hash = want.specHash()
 	}
-	current := map[int]*backends.Pod{}
-	for _, p := range here {
+	for i, p := range here {
 		switch {
 		case p.SpecHash != hash:
 			return change{Replace, difference(p, d)}
-		case current[p.Ordinal] != nil:
+		case slices.ContainsFunc(here[:i], func(o *backends.Pod) bool { return o.Ordinal == p.Ordinal }):
 			return change{Replace, fmt.Sprintf("replica %d is there twice", p.Ordinal)}
 		}
-		current[p.Ordinal] = p
 	}
 	replicas := want.workload.Replicas
 	for _, p := range here {
@@ -133,7 +127,7 @@ func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change
 			return change{Replace, "pod " + p.Name + " failed with an input that has changed, and is removed"}
 		}
 	}
-	return missing(current, replicas, want)
+	return missing(here, want)
 }
 
 // difference says in words by what a pod differs from what is wanted now.
@@ -150,24 +144,25 @@ func difference(p *backends.Pod, d Decision) string {
 	}
 }
 
-// missing says which replicas are not there, or not running.
-func missing(current map[int]*backends.Pod, replicas int, want *wanted) change {
+// missing says which replicas are not there, or not running. All pods that are
+// here are as they are wanted.
+func missing(here []*backends.Pod, want *wanted) change {
 	down := ""
-	for i := range replicas {
-		p := current[i]
-		if p != nil && down == "" {
-			down = stopped(p, want.workload.Pod.Restart)
+	for _, p := range here {
+		if why := stopped(p, want.workload.Pod.Restart); down == "" {
+			down = why
 		}
 	}
-	switch n := len(current); {
-	case n < replicas && n == 0:
-		return change{Create, "no pod is there"}
-	case n < replicas:
-		return change{Create, fmt.Sprintf("%d of %d pods are there", n, replicas)}
-	case down != "":
-		return change{Create, down}
+	replicas := want.workload.Replicas
+	switch {
 	case replicas == 0:
 		return change{Keep, "it is declared with no replicas"}
+	case len(here) == 0:
+		return change{Create, "no pod is there"}
+	case len(here) < replicas:
+		return change{Create, fmt.Sprintf("%d of %d pods are there", len(here), replicas)}
+	case down != "":
+		return change{Create, down}
 	default:
 		return change{Keep, "it runs as it is declared"}
 	}
@@ -191,10 +186,23 @@ func stopped(p *backends.Pod, restart schema.RestartPolicy) string {
 	}
 }
 
-// surge tells whether a change lets a new pod run beside an old one.
-func surge(want *wanted, here []*backends.Pod, ch change) bool {
-	return ch.action == Replace && want.workload.Rollout.Strategy == schema.Rolling &&
-		slices.ContainsFunc(here, func(p *backends.Pod) bool { return p.SpecHash != want.specHash() })
+// surge counts the new pods that a change may let run beside old ones: a rolling
+// replacement takes good ones one by one, the others all at once.
+func (g *planning) surge(want *wanted, here []*backends.Pod, ch change) int {
+	if ch.action != Replace || want.workload.Rollout.Strategy != schema.Rolling {
+		return 0
+	}
+	old, bad := 0, 0
+	for _, p := range here {
+		if p.SpecHash == want.specHash() {
+			continue
+		}
+		old++
+		if ready, _ := p.Ready(g.in.Now); !ready {
+			bad++
+		}
+	}
+	return min(old, max(1, bad))
 }
 
 // prevented says what a change must wait for.
@@ -210,9 +218,12 @@ func (g *planning) prevented(s *subject, c *candidate, want *wanted, here []*bac
 		return wait("its pods may still run there: %s; once it answers: %s", g.why(s.away), ch.reason)
 	case len(s.unread) > 0 && s.runsOtherwise(want):
 		return wait("repos that may own %s were not read yet: %s; until then its pods stay", s.doc.App, bounded(s.unread, ", "))
-	case c.ask.gpus > 0 && surge(want, here, ch) && c.ask.gpus*(c.ask.replicas+1) > g.freeGPUs(c):
-		s.blocked = true
-		return wait("a rolling replacement needs one more of %s's GPUs, and none is free; write rollout: {strategy: recreate} to do without", b.Name)
+	}
+	if n := g.surge(want, here, ch); n > 0 && c.ask.gpus > 0 {
+		if lacks := c.ask.gpus*(c.ask.replicas+n) - g.freeGPUs(c); lacks > 0 {
+			s.blocked = true
+			return wait("a rolling replacement needs %d more GPUs of %s than are free; write rollout: {strategy: recreate} to do without", lacks, b.Name)
+		}
 	}
 	if ch.action == Replace && allThere(want, here) {
 		return verdict{} // it only takes away
@@ -267,5 +278,6 @@ func (g *planning) dependencies(s *subject) verdict {
 	if len(open) == 0 {
 		return verdict{}
 	}
+	s.blocked = true // where it would go depends on what others take meanwhile
 	return verdict{Wait, schema.Waiting, "it depends on " + bounded(open, ", ")}
 }

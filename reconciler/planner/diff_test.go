@@ -124,7 +124,7 @@ func TestDiffRollingGPU(t *testing.T) {
 	for _, s := range []story{
 		{name: "with a GPU to spare", before: rolling(), after: rolling(env("A", "1")), want: want{action: Replace, at: "cuda@lab"}},
 		{name: "without", before: all(rolling(), alice), after: rolling(env("A", "1")),
-			want: want{action: Wait, kind: schema.Waiting, says: []string{"needs one more of lab's GPUs", "recreate"}}},
+			want: want{action: Wait, kind: schema.Waiting, says: []string{"needs 1 more GPUs of lab than are free", "recreate"}}},
 		{name: "recreated, it needs none", before: all(stardist(flavour("cuda")), alice), after: stardist(flavour("cuda"), env("A", "1")),
 			want: want{action: Replace, at: "cuda@lab"}},
 		{name: "the spare one is not given away meanwhile", before: all(func(w *world) { w.declare("bob", "org.stardist", flavour("cuda"), strategy(schema.Rolling)) }),

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -62,7 +63,7 @@ type Another struct {
 // deployment. The error is a [schema.Error] of kind invalid: there is no such
 // deployment, neither declared nor running.
 func Explain(in Input, name string) (Explanation, error) {
-	t := &table{deployment: name}
+	t := &table{deployment: name, told: []Choice{}, releases: []Another{}}
 	d, ok := planAll(&Plan{}, in.complete(), t).Decision(name)
 	if !ok {
 		return Explanation{}, &schema.Error{Op: "explain", Resource: name, Kind: schema.Invalid,
@@ -78,7 +79,7 @@ type table struct {
 	deployment   string
 	app, version string
 	resolved     string
-	choices      []*candidate
+	choices      []candidate
 	told         []Choice // of the choices
 	releases     []Another
 	answering    []bool // whether the choice's backend does
@@ -95,12 +96,13 @@ func (t *table) write(g *planning, s *subject) {
 	if s.release == nil {
 		return
 	}
-	t.resolved = s.release.Version + ", " + s.resolution.String()
+	t.resolved = s.how
 	t.choices = g.candidates(s)
-	slices.SortStableFunc(t.choices, compareFit)
-	for _, c := range t.choices {
+	slices.SortStableFunc(t.choices, func(a, b candidate) int { return compareFit(&a, &b) })
+	for i := range t.choices {
+		c := &t.choices[i]
 		b := &g.in.Backends[c.backend]
-		choice := Choice{Flavour: c.flavour.Name, Backend: b.Name, Fits: c.why == "", Reason: c.why, Score: c.score.told(s.from.Backend != "")}
+		choice := Choice{Flavour: c.flavour.Name, Backend: b.Name, Fits: c.why == "", Reason: c.why, Score: c.score.told(s.from.Backend != ""), Selectors: make([]Verdict, 0, len(c.flavour.Selectors))}
 		if choice.Fits && b.unavailable() != "" {
 			choice.Reason = b.unavailable()
 		}
@@ -129,16 +131,21 @@ func (s score) told(runs bool) Score {
 func (t *table) judge(d Decision) ([]Choice, string) {
 	chosen := slices.IndexFunc(t.told, func(c Choice) bool { return c.Flavour == d.Flavour && c.Backend == d.Backend })
 	if chosen < 0 {
+		for i := range t.told {
+			if t.told[i].Reason == "" {
+				t.told[i].Reason = "it fits, but nothing is chosen"
+			}
+		}
 		return t.told, ""
 	}
-	t.told[chosen].Chosen, t.told[chosen].Reason = true, d.Why
+	t.told[chosen].Chosen, t.told[chosen].Reason = true, cmp.Or(d.Why, d.Reason)
 	best := chosen
 	for i := range t.told {
 		if i == chosen || !t.told[i].Fits {
 			continue
 		}
 		if t.told[i].Reason == "" {
-			t.told[i].Reason = "the chosen one is preferred by " + t.choices[chosen].betterBy(t.choices[i])
+			t.told[i].Reason = "the chosen one is preferred by " + t.choices[chosen].betterBy(&t.choices[i])
 		}
 		if t.answering[i] && t.choices[i].afresh().compare(t.choices[best].afresh()) < 0 {
 			best = i

@@ -25,7 +25,7 @@ func TestExplainEveryChoice(t *testing.T) {
 	}
 	stardist()(w)
 	e := explain(t, w)
-	if e.App != "org.stardist" || e.Resolved != "0.4.10, newest of 2 stable releases" {
+	if e.App != "org.stardist" || e.Resolved != "0.4.10: newest of 2 stable releases" {
 		t.Errorf("%s resolved: %s", e.App, e.Resolved)
 	}
 	var got []string

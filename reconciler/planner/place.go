@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -15,9 +16,10 @@ type candidate struct {
 	flavour *schema.Flavour
 	backend int
 	ask     *ask
-	vendor  schema.GPUVendor // of the GPUs that it gets
-	why     string           // why it is out; empty: it fits
-	passing bool             // what rules it out may pass without a change to the input
+	traits  *traits
+	fit     *fit
+	why     string // why it is out; empty: it fits
+	passing bool   // what rules it out may pass without a change to the input
 	score   score
 }
 
@@ -54,27 +56,29 @@ func (c *candidate) compare(o *candidate) int {
 	)
 }
 
-// unchanged tells whether the deployment's pods are just what is asked of them.
-// Then they hold already what they need.
-func (g *planning) unchanged(s *subject) bool {
+// asItRuns returns what the deployment's pods would be if they stayed just what and
+// where they are; nil when they cannot.
+func (g *planning) asItRuns(s *subject) *wanted {
 	d := s.doc
 	if s.refused.action != "" || d.Suspend || s.home < 0 || s.from.Replicas < d.ReplicaCount() ||
 		d.Backend != "" && d.Backend != s.from.Backend || d.Flavour != "" && d.Flavour != s.from.Flavour {
-		return false
+		return nil
 	}
 	at := slices.IndexFunc(s.release.Flavours, func(f schema.Flavour) bool { return f.Name == s.from.Flavour })
 	if at < 0 {
-		return false
+		return nil
 	}
 	f := &s.release.Flavours[at]
-	hash := g.want(s, g.newCandidate(f, merge(f, d), s.home)).specHash()
-	for i := range s.pods {
-		if p := &s.pods[i]; live(p) && (p.SpecHash != hash || p.Backend != s.from.Backend) {
-			return false
-		}
-	}
-	s.settled = true
-	return true
+	c := g.newCandidate(f, g.ask(s, f), s.home)
+	return g.want(s, &c)
+}
+
+// unchanged tells whether the deployment's pods are just what is asked of them.
+// Then they hold already what they need.
+func (s *subject) unchanged(want *wanted) bool {
+	return want != nil && !slices.ContainsFunc(s.pods, func(p backends.Pod) bool {
+		return live(&p) && (p.SpecHash != want.specHash() || p.Backend != s.from.Backend)
+	})
 }
 
 // place chooses a flavour and a backend for the deployment, or says why not.
@@ -96,8 +100,7 @@ func (g *planning) place(s *subject) (*candidate, verdict) {
 	if len(all) == 0 {
 		return nil, verdict{Wait, schema.Waiting, fmt.Sprintf("%s %s has no flavours", d.App, s.release.Version)}
 	}
-	best := slices.MinFunc(all, compareFit)
-	s.rank(all)
+	best := s.rank(all)
 	if best.why != "" {
 		return nil, g.nowhere(s, all)
 	}
@@ -148,10 +151,10 @@ func (g *planning) stays(s *subject) *candidate {
 	}
 	for i := range s.release.Flavours {
 		if f := &s.release.Flavours[i]; f.Name == s.from.Flavour {
-			c := g.candidate(s, f, merge(f, s.doc), s.home)
-			if c.why == "" {
+			c := g.newCandidate(f, g.ask(s, f), s.home)
+			if g.assess(s, &c); c.why == "" {
 				s.fits = 1
-				return c
+				return &c
 			}
 			return nil
 		}
@@ -160,52 +163,39 @@ func (g *planning) stays(s *subject) *candidate {
 }
 
 // candidates returns every flavour on every backend.
-func (g *planning) candidates(s *subject) []*candidate {
-	all := make([]*candidate, 0, len(s.release.Flavours)*len(g.in.Backends))
+func (g *planning) candidates(s *subject) []candidate {
+	all := make([]candidate, 0, len(s.release.Flavours)*len(g.in.Backends))
 	for i := range s.release.Flavours {
 		f := &s.release.Flavours[i]
-		a := merge(f, s.doc)
+		a := g.ask(s, f)
 		for b := range g.in.Backends {
-			all = append(all, g.candidate(s, f, a, b))
+			all = append(all, g.newCandidate(f, a, b))
+			g.assess(s, &all[len(all)-1])
 		}
 	}
 	return all
 }
 
-// newCandidate returns a flavour on a backend. Where the flavour does not say
-// whose GPU it needs, it gets one of the vendor that the backend has most of: by
-// what the backend has, not by what is free, so that the answer stays.
-func (g *planning) newCandidate(f *schema.Flavour, a *ask, backend int) *candidate {
-	c := &candidate{flavour: f, backend: backend, ask: a, vendor: a.gpu.vendor}
-	if a.gpus == 0 || c.vendor != "" {
-		return c
-	}
-	var count gpuCount
-	for _, gpu := range g.in.Backends[backend].Capacity.GPUs {
-		v := vendorIndex(gpu.Vendor)
-		if count[v]++; count[v] > count[vendorIndex(c.vendor)] || c.vendor == "" {
-			c.vendor = gpu.Vendor
-		}
-	}
-	return c
+func (g *planning) newCandidate(f *schema.Flavour, a *ask, backend int) candidate {
+	t := g.traits(f)
+	return candidate{flavour: f, backend: backend, ask: a, traits: t, fit: &t.on[backend]}
 }
 
-func (g *planning) candidate(s *subject, f *schema.Flavour, a *ask, backend int) *candidate {
-	c := g.newCandidate(f, a, backend)
+// assess finds out whether a candidate fits, and how it ranks.
+func (g *planning) assess(s *subject, c *candidate) {
 	for _, rule := range rules {
 		if c.why, c.passing = rule(g, s, c); c.why != "" {
 			break
 		}
 	}
 	c.score = g.score(s, c)
-	return c
 }
 
 func (g *planning) score(s *subject, c *candidate) score {
 	b := &g.in.Backends[c.backend]
 	var r score
 	home, flavour := s.from.Backend, s.from.Flavour
-	if home == "" {
+	if home == "" && c.ask.replicas > 0 {
 		home, flavour = s.intent.Backend, s.intent.Flavour
 	}
 	if home != "" && b.Name != home {
@@ -218,17 +208,7 @@ func (g *planning) score(s *subject, c *candidate) score {
 	if c.flavour.Priority == 0 {
 		r[partPriority] = unsaid
 	}
-	for i := range c.flavour.Selectors {
-		sel := &c.flavour.Selectors[i]
-		switch {
-		case sel.Required && sel.GPU():
-			r[partSpecific] -= 1000
-		case sel.Required:
-			r[partSpecific]--
-		case match(*sel, &b.Capacity) != NotMatched:
-			r[partWeights] -= sel.Weight
-		}
-	}
+	r[partWeights], r[partSpecific] = -c.fit.weights, -c.traits.specific
 	r[partPreference] = -b.Priority
 	if c.ask.replicas > 0 { // what takes nothing goes nowhere else for lack of room
 		r[partLoad] = g.load(c.backend)
@@ -259,10 +239,11 @@ func (g *planning) load(backend int) int {
 }
 
 // nowhere says why no candidate fits.
-func (g *planning) nowhere(s *subject, all []*candidate) verdict {
+func (g *planning) nowhere(s *subject, all []candidate) verdict {
 	v := verdict{Hold, schema.Invalid, "it fits nowhere: "}
 	var reasons []string
-	for _, c := range all {
+	for i := range all {
+		c := &all[i]
 		if why, _ := ruleNamed(g, s, c); why != "" {
 			continue
 		}
@@ -279,9 +260,10 @@ func (g *planning) nowhere(s *subject, all []*candidate) verdict {
 }
 
 // otherwise names the best candidate that could be had now, if there is one.
-func (g *planning) otherwise(all []*candidate) string {
+func (g *planning) otherwise(all []candidate) string {
 	var best *candidate
-	for _, c := range all {
+	for i := range all {
+		c := &all[i]
 		if c.why == "" && g.in.Backends[c.backend].unavailable() == "" && (best == nil || c.compare(best) < 0) {
 			best = c
 		}
@@ -304,21 +286,28 @@ func (g *planning) backendNames() string {
 	return bounded(names, ", ")
 }
 
-// rank notes how many candidates fit, and by what the best one is better than
-// the next.
-func (s *subject) rank(all []*candidate) {
-	var fit []*candidate
-	for _, c := range all {
+// rank returns the best candidate, and notes how many fit and by what the best
+// one is better than the next.
+func (s *subject) rank(all []candidate) *candidate {
+	best, next := &all[0], (*candidate)(nil)
+	s.fits = 0
+	for i := range all {
+		c := &all[i]
 		if c.why == "" {
-			fit = append(fit, c)
+			s.fits++
+		}
+		switch {
+		case i == 0:
+		case compareFit(c, best) < 0:
+			best, next = c, best
+		case next == nil || compareFit(c, next) < 0:
+			next = c
 		}
 	}
-	s.fits = len(fit)
-	if len(fit) < 2 {
-		return
+	if s.fits > 1 {
+		s.by = best.betterBy(next)
 	}
-	slices.SortFunc(fit, (*candidate).compare)
-	s.by = fit[0].betterBy(fit[1])
+	return best
 }
 
 // betterBy names what makes the candidate rank before another.
@@ -333,7 +322,7 @@ func (c *candidate) betterBy(o *candidate) string {
 
 // whyChosen says why a candidate was chosen.
 func (s *subject) whyChosen(c *candidate, backend string) string {
-	text := s.release.Version + ": " + s.resolution.String() + "; " + c.flavour.Name + " on " + backend + ": "
+	text := s.how + "; " + c.flavour.Name + " on " + backend + ": "
 	switch {
 	case s.from.Backend == backend && s.from.Flavour == c.flavour.Name:
 		return text + "where it runs"

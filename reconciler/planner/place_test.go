@@ -103,6 +103,9 @@ func TestPlaceNewcomer(t *testing.T) {
 			want: want{action: Wait, says: []string{"2GB of 32GB is free"}}},
 		{name: "an unstated need fits in a full backend", before: func(w *world) { w.declare("alice", "org.db", on("lab"), memory(64e9)) },
 			after: database(on("lab")), want: want{action: Create, at: "vanilla@lab"}},
+		{name: "absurd needs do not overflow", after: database(memory(1<<62), replicas(4)),
+			want: want{action: Hold, kind: schema.Invalid, says: []string{"it has 64GB"}}},
+		{name: "absurdly many GPUs do not overflow", after: database(gpuNumber(1<<62), replicas(4)), want: want{action: Hold, kind: schema.Invalid}},
 		{name: "replicas count", after: database(memory(20e9), replicas(2)), want: want{action: Create, at: "vanilla@lab"}},
 		{name: "no replicas", after: database(replicas(0)), want: want{action: Keep, says: []string{"no replicas"}}},
 	} {
@@ -121,7 +124,7 @@ func TestPlaceBesideUnknown(t *testing.T) {
 			w.drop("john", func(p backends.Pod) bool { return p.Ordinal == 1 })
 		}), want: want{action: Create, at: "cuda@lab", says: []string{"1 of 2 pods"}}},
 		{name: "a newcomer waits for the best backend", after: all(stardist(), away),
-			want: want{action: Wait, kind: schema.Waiting, says: []string{"cuda on lab, but lab does not answer: connection refused", "write backend: plain"}}},
+			want: want{action: Wait, kind: schema.Waiting, says: []string{"cuda on lab, but lab does not answer", "write backend: plain"}}},
 		{name: "unless another is better", after: all(database(on("plain")), away), want: want{action: Create, at: "vanilla@plain"}},
 		{name: "pods on a backend that does not answer are kept", before: stardist(), after: away, want: want{action: Keep, at: "cuda@lab"}},
 		{name: "and not replaced", before: stardist(), after: all(stardist(env("A", "1")), away),

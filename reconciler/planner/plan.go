@@ -11,6 +11,29 @@
 // whose pods run as they are declared, then the others that have pods, then
 // those without. So what runs keeps what it holds of a backend (ledger.go), and
 // a newcomer gets what is left.
+//
+// # Placement
+//
+// Every flavour of the release on every backend is a candidate. It is out where
+// a required selector does not match, where the server's configuration does not
+// allow what it asks for, and where there is no room: CPU and memory are summed
+// where they are stated, GPUs and fixed host ports are given exclusively. A
+// selector that asks for what nothing tells matches, unverified.
+//
+// The others are ranked by: the weights of matching selectors that are not
+// required (the highest sum), the flavour's priority (the lowest; none said comes
+// last), what the flavour needs (one for a GPU first), the backend's priority
+// (the highest), its load (the lowest, in quarters), names. What runs stays on
+// its backend, and in its flavour, as long as that fits.
+//
+// A flavour with a required selector for a GPU gets one GPU, unless gpus says
+// otherwise; one with an optional selector gets none. Where it does not say whose
+// GPU, it gets one of the vendor that the backend has most of. Pods with GPUs are
+// recreated rather than rolled, unless rolling is asked for: that takes one more.
+//
+// A backend that does not answer is ranked by what was last known of it. If it is
+// the best, a newcomer waits for it: a pod may be on its way there. What runs
+// there stays, and gets no second copy.
 package planner
 
 import (
@@ -113,7 +136,7 @@ type Plan struct {
 	ledger   ledger
 	summary  Summary
 	guard    Guard
-	blocked  []string // deployments that wait for room, a GPU or a port
+	blocked  []string // deployments that wait for others: for room, a GPU, a port, a dependency
 	planned  []string // deployments that were planned now, sorted
 }
 

@@ -17,20 +17,18 @@ func (g *planning) resolve(s *subject) {
 	}
 	s.resolved = true
 	d := s.doc
-	ready, unread := g.in.Catalog.Ready(d.App)
-	if !ready {
-		s.unread = unread
-	}
-	release, resolution, err := g.in.Catalog.Resolve(d.App, d.Version)
-	if why := g.missingOnly(s, release, resolution); why != "" {
+	found := g.lookUp(d.App, d.Version)
+	s.unread = found.unread
+	release := found.release
+	if why := g.missingOnly(s, release, found.by); why != "" {
 		s.refused = verdict{Hold, schema.Invalid, why + "; its pods run on"}
 		return
 	}
-	if err != nil {
-		s.refused = g.unresolved(s, err)
+	if found.err != nil {
+		s.refused = g.unresolved(s, found.err)
 		return
 	}
-	s.release, s.resolution = release, resolution
+	s.release, s.resolution, s.how = release, found.by, found.how
 	if missing := missingScopes(release.Scopes, d.Scopes); len(missing) > 0 {
 		s.refused = verdict{Hold, schema.Invalid, fmt.Sprintf(
 			"%s %s needs scopes that the deployment does not grant: %s; add them to its scopes, or name a version that does without",
@@ -41,6 +39,35 @@ func (g *planning) resolve(s *subject) {
 		s.refused = verdict{Wait, schema.Waiting, fmt.Sprintf(
 			"%s %s has no flavour %s; it has: %s", d.App, release.Version, d.Flavour, flavourNames(release.Flavours))}
 	}
+}
+
+// asked is what deployments ask the catalog for; many ask for the same.
+type asked struct{ app, version string }
+
+// found is what the catalog answers.
+type found struct {
+	release *catalog.Release
+	by      catalog.Resolution
+	how     string   // in words
+	unread  []string // repos that might own the app, and were never read
+	err     error    // why there is no release
+}
+
+// lookUp asks the catalog for a release, once for all that ask for the same.
+func (g *planning) lookUp(app, version string) *found {
+	key := asked{app, version}
+	if f := g.found[key]; f != nil {
+		return f
+	}
+	f := &found{}
+	if ready, unread := g.in.Catalog.Ready(app); !ready {
+		f.unread = unread
+	}
+	if f.release, f.by, f.err = g.in.Catalog.Resolve(app, version); f.err == nil {
+		f.how = f.release.Version + ": " + f.by.String()
+	}
+	g.found[key] = f
+	return f
 }
 
 // unresolved says what follows when no release could be found.

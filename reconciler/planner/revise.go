@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"maps"
 	"reflect"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
@@ -40,6 +42,10 @@ func (p *Plan) Revise(in Input, names []string) *Plan {
 	}
 	return g.plan(names)
 }
+
+// ReviseAll returns the plan after anything may have changed: all is planned
+// again, but, as in [Plan.Revise], what is on its way stays where it was placed.
+func (p *Plan) ReviseAll(in Input) *Plan { return planAll(p, in.complete(), nil) }
 
 // planAll plans everything. before is the plan so far, for what it placed.
 func planAll(before *Plan, in Input, table *table) *Plan {
@@ -88,13 +94,16 @@ type planning struct {
 	guard    Guard
 	blocked  []string
 	subjects []*subject
+	found    map[asked]*found // what the catalog answered
+	known    map[*schema.Flavour]*traits
 	table    *table // where the choices of one deployment are written down; nil: nowhere
 }
 
 func newPlanning(before, base *Plan, in Input, table *table) *planning {
 	g := &planning{
 		in: in, before: before, base: base, table: table,
-		ledger: base.ledger.edited(), records: map[string]*record{}, summary: Summary{}, guard: base.guard,
+		ledger: base.ledger.edited(), summary: Summary{}, guard: base.guard,
+		found: map[asked]*found{}, known: map[*schema.Flavour]*traits{},
 	}
 	maps.Copy(g.summary, base.summary)
 	return g
@@ -104,16 +113,13 @@ func newPlanning(before, base *Plan, in Input, table *table) *planning {
 func (g *planning) plan(names []string) *Plan {
 	slices.Sort(names)
 	names = slices.Compact(names)
+	g.records = make(map[string]*record, len(names))
 	before := g.guard.Reason
 	g.observeAll(names)
 	if g.judge(); g.guard.Reason != before {
 		g.observeAll(g.otherOrphans()) // what is held, or is no longer, follows
 	}
-	var rounds [3][]*subject
-	for _, s := range g.subjects {
-		n := g.round(s)
-		rounds[n] = append(rounds[n], s)
-	}
+	rounds := g.rounds()
 	for _, s := range slices.Concat(rounds[:]...) {
 		g.decide(s)
 	}
@@ -122,32 +128,80 @@ func (g *planning) plan(names []string) *Plan {
 		commit: g.in.Desired.Commit, backends: g.in.Backends,
 		records: g.base.records.With(g.records), ledger: g.ledger.settled(),
 		summary: g.summary, guard: g.guard, blocked: g.blocked,
-		planned: slices.Sorted(maps.Keys(g.records)),
+		planned: g.planned(),
 	}
 }
 
+// planned returns the names of all that was planned, sorted.
+func (g *planning) planned() []string {
+	names := make([]string, len(g.subjects))
+	for i, s := range g.subjects {
+		names[i] = s.name
+	}
+	slices.Sort(names)
+	return names
+}
+
 func (g *planning) observeAll(names []string) {
-	for _, name := range names {
-		s := g.observe(name)
+	g.subjects = slices.Grow(g.subjects, len(names))
+	all := make([]subject, len(names))
+	for i, name := range names {
+		s := &all[i]
+		s.name = name
+		g.observe(s)
 		g.subjects = append(g.subjects, s)
 		g.records[name] = s.record
 	}
 }
 
-// round tells when a deployment is planned: first what runs as it is declared,
-// then what else has pods, last what has none.
-func (g *planning) round(s *subject) int {
-	switch {
-	case s.doc == nil:
-		return 0
-	case len(s.seats) == 0:
-		return 2
+// rounds returns the deployments in the order in which they are planned: first
+// what runs as it is declared, then what else has pods, last what has none.
+func (g *planning) rounds() (rounds [3][]*subject) {
+	stay := make([]*wanted, len(g.subjects))
+	for i, s := range g.subjects {
+		if s.doc != nil && len(s.seats) > 0 {
+			g.resolve(s)
+			stay[i] = g.asItRuns(s)
+		}
 	}
-	g.resolve(s)
-	if g.unchanged(s) {
-		return 0
+	hashAll(stay)
+	for i, s := range g.subjects {
+		n := 0
+		switch {
+		case s.doc == nil:
+		case len(s.seats) == 0:
+			n = 2
+		default:
+			if s.settled = s.unchanged(stay[i]); !s.settled {
+				n = 1
+			}
+		}
+		rounds[n] = append(rounds[n], s)
 	}
-	return 1
+	return rounds
+}
+
+// hashAll works out the hashes of many workloads on all CPUs, for that is the
+// most of the work where many pods run.
+func hashAll(all []*wanted) {
+	const few = 64
+	size := max(few, len(all)/runtime.GOMAXPROCS(0)+1)
+	var group sync.WaitGroup
+	for part := range slices.Chunk(all, size) {
+		hash := func() {
+			for _, w := range part {
+				if w != nil {
+					w.specHash()
+				}
+			}
+		}
+		if len(all) <= few {
+			hash()
+			continue
+		}
+		group.Go(hash)
+	}
+	group.Wait()
 }
 
 // decide plans one deployment, and books what it takes.

@@ -38,15 +38,8 @@ func ruleListed(g *planning, s *subject, c *candidate) (string, bool) {
 
 // ruleSelectors: every required selector matches.
 func ruleSelectors(g *planning, s *subject, c *candidate) (string, bool) {
-	b := &g.in.Backends[c.backend]
-	if !b.Known {
-		return "", false
-	}
-	for i := range c.flavour.Selectors {
-		sel := &c.flavour.Selectors[i]
-		if sel.Required && match(*sel, &b.Capacity) == NotMatched {
-			return "it has not: " + describe(*sel), false
-		}
+	if c.fit.missing != nil && g.in.Backends[c.backend].Known {
+		return "it has not: " + describe(*c.fit.missing), false
 	}
 	return "", false
 }
@@ -159,8 +152,8 @@ func ruleSize(g *planning, s *subject, c *candidate) (string, bool) {
 		return fmt.Sprintf("needs %s CPUs, it has %s", need.cpu, has.CPU), false
 	case has.Memory > 0 && need.memory > has.Memory:
 		return fmt.Sprintf("needs %s memory, it has %s", need.memory, has.Memory), false
-	case c.ask.gpus > 0 && c.ask.replicas > 0 && g.suitable(c) < c.ask.gpus*c.ask.replicas:
-		return fmt.Sprintf("needs %s, it has %d", gpus(c), g.suitable(c)), false
+	case c.ask.gpus > 0 && c.ask.replicas > 0 && c.fit.suitable < c.ask.gpus*c.ask.replicas:
+		return fmt.Sprintf("needs %s, it has %d", gpus(c), c.fit.suitable), false
 	}
 	return "", false
 }
@@ -187,8 +180,8 @@ func ruleGPUs(g *planning, s *subject, c *candidate) (string, bool) {
 	if s.runsAs(c) || need == 0 || !g.in.Backends[c.backend].Known {
 		return "", false
 	}
-	if free := g.freeGPUs(c); need > free && need > s.held(c.backend).gpus.of(vendorIndex(c.vendor)) {
-		return fmt.Sprintf("needs %s, %d of %d are free", gpus(c), max(0, free), g.suitable(c)), true
+	if free := g.freeGPUs(c); need > free && need > s.held(c.backend).gpus.of(vendorIndex(c.fit.vendor)) {
+		return fmt.Sprintf("needs %s, %d of %d are free", gpus(c), max(0, free), c.fit.suitable), true
 	}
 	return "", false
 }
@@ -196,8 +189,8 @@ func ruleGPUs(g *planning, s *subject, c *candidate) (string, bool) {
 // gpus says how many GPUs a candidate needs.
 func gpus(c *candidate) string {
 	vendor := ""
-	if c.vendor != "" {
-		vendor = string(c.vendor) + " "
+	if c.fit.vendor != "" {
+		vendor = string(c.fit.vendor) + " "
 	}
 	if n := c.ask.gpus * c.ask.replicas; n != 1 {
 		return fmt.Sprintf("%d %sGPUs", n, vendor)
@@ -205,26 +198,10 @@ func gpus(c *candidate) string {
 	return "1 " + vendor + "GPU"
 }
 
-// suitable counts the GPUs of a backend that have what the flavour selects.
-func (g *planning) suitable(c *candidate) int {
-	n := 0
-	for i := range g.in.Backends[c.backend].Capacity.GPUs {
-		gpu := &g.in.Backends[c.backend].Capacity.GPUs[i]
-		if same(string(c.vendor), string(gpu.Vendor)) != NotMatched && c.ask.gpu.match(gpu) != NotMatched {
-			n++
-		}
-	}
-	return n
-}
-
 // freeGPUs counts the GPUs that a candidate's pods can have at most.
 func (g *planning) freeGPUs(c *candidate) int {
-	var total gpuCount
-	for _, gpu := range g.in.Backends[c.backend].Capacity.GPUs {
-		total[vendorIndex(gpu.Vendor)]++
-	}
-	v := vendorIndex(c.vendor)
-	return min(g.suitable(c), total.of(v)-g.ledger.used[c.backend].gpus.of(v))
+	used := g.ledger.used[c.backend].gpus.of(vendorIndex(c.fit.vendor))
+	return min(c.fit.suitable, c.fit.total-used)
 }
 
 // rulePorts: no other deployment has a host port that this one names.

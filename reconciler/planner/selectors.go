@@ -3,6 +3,7 @@ package planner
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,7 +32,7 @@ func match(s schema.Selector, c *backends.Capacity) Match {
 		return matchGPU(gpuAsked(s), c.GPUs)
 	case s.Kind == schema.SelectCPU:
 		return worst(
-			atLeast(int64(s.Count)*1000, int64(c.CPU)),
+			atLeast(min(int64(s.Count), math.MaxInt64/1000)*1000, int64(c.CPU)),
 			atLeast(int64(s.Memory), int64(c.Memory)),
 			atLeast(int64(s.Frequency), 0), // no engine tells it
 			same(goArch(s.Architecture), c.Arch),

@@ -25,19 +25,22 @@ type subject struct {
 	resolved   bool
 	release    *catalog.Release // nil: none can run
 	resolution catalog.Resolution
+	how        string   // the resolution in words
 	refused    verdict  // why none can
 	unread     []string // repos that might own the app, and were never read
 
 	settled bool   // its pods are just what is asked of them
+	merged  merged // the ask that was made last
 	wanted  wanted // the workload that was made last
 	fits    int    // how many candidates fit
 	by      string // what makes the chosen one better than the next
-	blocked bool   // it waits for what another deployment may give up
+	blocked bool   // it waits for other deployments
 }
 
 // observe gathers what is known of a deployment, and books what its pods hold.
-func (g *planning) observe(name string) *subject {
-	s := &subject{name: name, home: -1, record: &record{}}
+func (g *planning) observe(s *subject) {
+	name := s.name
+	s.home, s.record = -1, &record{}
 	s.doc, _ = g.in.Desired.Deployment(name)
 	if before := g.base.records.Get(name); before != nil {
 		g.ledger.drop(name, before.claims)
@@ -50,8 +53,9 @@ func (g *planning) observe(name string) *subject {
 	if before := g.before.records.Get(name); before != nil && before.decision.Action == Create {
 		s.intent = Placement{Flavour: before.decision.Flavour, Backend: before.decision.Backend}
 	}
-	s.pods = slices.Clone(g.in.Pods[name])
+	s.pods = g.in.Pods[name]
 	if len(s.pods) > 1 {
+		s.pods = slices.Clone(s.pods)
 		slices.SortFunc(s.pods, func(a, b backends.Pod) int { return g.byMerit(s.doc, &a, &b) })
 	}
 	s.seat(g)
@@ -60,7 +64,6 @@ func (g *planning) observe(name string) *subject {
 	s.record.orphan = s.doc == nil && s.record.running && g.unreadable(s) == ""
 	g.guard.count(s.record, 1)
 	g.ledger.add(name, s.record.claims)
-	return s
 }
 
 // byMerit orders pods so that the first tells where the deployment is: on the
@@ -196,10 +199,12 @@ func (g *planning) answers(backend string) bool {
 }
 
 // unavailable says why nothing can be done on the backend now; empty: it can.
+// It leaves out what the backend's problem is: that is told once, of the
+// backend, and not of each deployment.
 func (b *Backend) unavailable() string {
 	switch {
 	case b.Problem != "":
-		return b.Name + " does not answer: " + b.Problem
+		return b.Name + " does not answer"
 	case !b.Known:
 		return b.Name + " was not listed yet"
 	default:

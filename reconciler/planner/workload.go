@@ -27,15 +27,28 @@ type ask struct {
 	cpu      schema.CPU // of one pod; 0: not stated
 	memory   schema.Bytes
 	gpus     int        // of one pod
-	gpu      gpuRequest // what a required selector asks of a GPU
 	fixed    []hostPort // the host ports that it names
 	replicas int
 }
 
+// merged is an ask that was made for a flavour.
+type merged struct {
+	flavour *schema.Flavour
+	ask     *ask
+}
+
+// ask returns what the deployment's pods ask of a backend when they run a flavour.
+func (g *planning) ask(s *subject, f *schema.Flavour) *ask {
+	if s.merged.flavour != f {
+		s.merged = merged{f, merge(f, s.doc, g.traits(f).gpus)}
+	}
+	return s.merged.ask
+}
+
 // merge lays what the deployment sets over the flavour: env by key, everything
 // else as a whole.
-func merge(f *schema.Flavour, d *schema.Deployment) *ask {
-	a := &ask{Container: f.Container, runAs: cmp.Or(d.RunAs, f.User), replicas: d.ReplicaCount()}
+func merge(f *schema.Flavour, d *schema.Deployment, gpus int) *ask {
+	a := &ask{Container: f.Container, runAs: cmp.Or(d.RunAs, f.User), replicas: d.ReplicaCount(), gpus: gpus}
 	c, o := &a.Container, &d.Container
 	c.Command = override(c.Command, o.Command)
 	c.Args = override(c.Args, o.Args)
@@ -50,7 +63,7 @@ func merge(f *schema.Flavour, d *schema.Deployment) *ask {
 	c.Capabilities = cmp.Or(o.Capabilities, c.Capabilities)
 	c.Privileged = o.Privileged || c.Privileged
 	c.Network = cmp.Or(o.Network, c.Network)
-	a.count(f)
+	a.count()
 	for _, p := range c.Ports {
 		if p.Host != 0 {
 			a.fixed = append(a.fixed, hostPort{p.HostIP, p.Host, cmp.Or(p.Protocol, schema.TCP)})
@@ -67,21 +80,12 @@ func override[T any](base, over []T) []T {
 }
 
 // count fills in the resources. A flavour with a required selector for a GPU
-// gets one, or as many as the selector counts, unless gpus says otherwise.
-func (a *ask) count(f *schema.Flavour) {
-	for _, s := range f.Selectors {
-		if !s.Required || !s.GPU() {
-			continue
-		}
-		r := gpuAsked(s)
-		a.gpus = max(a.gpus, r.Count)
-		if a.gpu.Count == 0 || a.gpu.vendor == "" {
-			a.gpu = r
-		}
-	}
+// gets one, or as many as the selector counts, unless gpus says otherwise; the
+// default is given to merge.
+func (a *ask) count() {
 	r := a.Resources
 	if r == nil {
-		return
+		r = &schema.Resources{}
 	}
 	if r.CPU != nil {
 		a.cpu = *r.CPU
@@ -90,14 +94,21 @@ func (a *ask) count(f *schema.Flavour) {
 		a.memory = *r.Memory
 	}
 	if r.GPUs != nil {
-		a.gpus = max(0, *r.GPUs)
+		a.gpus = *r.GPUs
 	}
+	a.gpus = min(max(0, a.gpus), mostGPUs)
 }
+
+// What is more than any backend has, and can be added up without overflow.
+const (
+	mostGPUs   = 1 << 20
+	mostMemory = 1 << 50
+)
 
 // usage is what n pods take.
 func (c *candidate) usage(n int) usage {
-	u := usage{cpu: c.ask.cpu * schema.CPU(n), memory: c.ask.memory * schema.Bytes(n), pods: n}
-	u.gpus[vendorIndex(c.vendor)] = c.ask.gpus * n
+	u := usage{cpu: c.ask.cpu * schema.CPU(n), memory: min(c.ask.memory, mostMemory) * schema.Bytes(n), pods: n}
+	u.gpus[vendorIndex(c.fit.vendor)] = c.ask.gpus * n
 	return u
 }
 
@@ -124,7 +135,7 @@ func (g *planning) want(s *subject, c *candidate) *wanted {
 	}
 	w.Pod = podSpec(c.ask, c.flavour)
 	if c.ask.gpus > 0 {
-		w.Pod.GPUVendor = c.vendor
+		w.Pod.GPUVendor = c.fit.vendor
 	}
 	w.Pod.Env = environment(c.flavour, s.doc, w)
 	s.wanted = wanted{c.flavour, c.backend, w, ""}

@@ -154,7 +154,12 @@ func (w *world) step(d Decision) bool {
 			return w.drop(d.Deployment, func(o backends.Pod) bool { return o.ID == p.ID })
 		}
 	}
-	for i := range want.Replicas {
+	for i := range want.Replicas { // one after the other, as a rolling replacement does
+		if here[i] && w.drop(d.Deployment, func(p backends.Pod) bool {
+			return p.Ordinal == i && p.Backend == d.Backend && p.SpecHash != hash && p.State != backends.PodFailed
+		}) {
+			return true
+		}
 		if !here[i] {
 			w.start(want, i)
 			return true

@@ -57,7 +57,7 @@ func (r *fakeRepo) push(message string, changes map[string]string) *sources.Snap
 	}
 	commit := fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, r.url, len(r.history), message)))
 	r.head = &sources.Snapshot{
-		URL: r.url, Name: "refs/heads/main", Commit: commit, Message: message, Tree: &fakeTree{repo: r, files: files},
+		URL: r.url, Name: "refs/heads/main", Commit: commit, Message: message, Tree: newFakeTree(r, files),
 	}
 	r.history = append(r.history, r.head)
 	r.previous[commit] = parent
@@ -158,31 +158,34 @@ func (s fakeSource) Close() error {
 	return nil
 }
 
-// A fakeTree is files by path.
+// A fakeTree is files.
 type fakeTree struct {
 	repo  *fakeRepo
-	files map[string]string
+	files map[string]string       // text by path
+	blobs map[string]sources.Hash // by path
+	names map[sources.Hash]string // one path for each blob
 }
 
-func blobOf(text string) sources.Hash { return sources.Hash(sha1.Sum([]byte(text))) }
+func newFakeTree(r *fakeRepo, files map[string]string) *fakeTree {
+	t := &fakeTree{repo: r, files: files, blobs: map[string]sources.Hash{}, names: map[sources.Hash]string{}}
+	for name, text := range files {
+		t.blobs[name] = sha1.Sum([]byte(text))
+		t.names[t.blobs[name]] = name
+	}
+	return t
+}
 
-func (t *fakeTree) Hash() sources.Hash { return blobOf(fmt.Sprint(t.files)) }
+func (t *fakeTree) Hash() sources.Hash { return sha1.Sum(fmt.Append(nil, t.blobs)) }
 
 func (t *fakeTree) Diff(ctx context.Context, before sources.Tree, enter func(string) bool, visit func(sources.Change) error) error {
-	old := map[string]string{}
+	old := map[string]sources.Hash{}
 	if before != nil {
-		old = before.(*fakeTree).files
+		old = before.(*fakeTree).blobs
 	}
 	names := maps.Clone(old)
-	maps.Copy(names, t.files)
+	maps.Copy(names, t.blobs)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		c := sources.Change{Path: name}
-		if text, ok := old[name]; ok {
-			c.Before = blobOf(text)
-		}
-		if text, ok := t.files[name]; ok {
-			c.After = blobOf(text)
-		}
+		c := sources.Change{Path: name, Before: old[name], After: t.blobs[name]}
 		if c.Before == c.After || !entered(name, enter) {
 			continue
 		}
@@ -210,20 +213,19 @@ func entered(name string, enter func(string) bool) bool {
 func (t *fakeTree) Read(ctx context.Context, blob sources.Hash, limit int64) ([]byte, error) {
 	t.repo.mu.Lock()
 	defer t.repo.mu.Unlock()
-	for name, text := range t.files {
-		if blobOf(text) != blob {
-			continue
-		}
-		t.repo.reads[name]++
-		if t.repo.readFail != nil {
-			if t.repo.readFrom--; t.repo.readFrom < 0 {
-				return nil, t.repo.readFail
-			}
-		}
-		if int64(len(text)) > limit || strings.Contains(text, "pretend to be huge") {
-			return nil, &schema.Error{Op: "read file", Resource: name, Kind: schema.Invalid, Err: errors.New("too large")}
-		}
-		return []byte(text), nil
+	name, ok := t.names[blob]
+	if !ok {
+		return nil, fmt.Errorf("no blob %s", blob)
 	}
-	return nil, fmt.Errorf("no blob %s", blob)
+	text := t.files[name]
+	t.repo.reads[name]++
+	if t.repo.readFail != nil {
+		if t.repo.readFrom--; t.repo.readFrom < 0 {
+			return nil, t.repo.readFail
+		}
+	}
+	if int64(len(text)) > limit || strings.Contains(text, "pretend to be huge") {
+		return nil, &schema.Error{Op: "read file", Resource: name, Kind: schema.Invalid, Err: errors.New("too large")}
+	}
+	return []byte(text), nil
 }

@@ -55,8 +55,10 @@ type follower struct {
 	status   Status
 
 	// Only for the goroutine that runs it.
-	before *sources.Snapshot // last taken
-	told   Status            // as it was when troubled was last called
+	before  *sources.Snapshot // last taken
+	refused *sources.Snapshot // last found invalid: it is not looked at again
+	refusal error             // why
+	told    Status            // as it was when troubled was last called
 }
 
 // wake makes the follower ask its source soon. It never blocks.
@@ -73,6 +75,7 @@ func (f *follower) run(ctx context.Context) {
 	if f.after != nil {
 		<-f.after // two of them must not work on one mirror; it ends soon, for its context has
 	}
+	defer f.metrics.forget(f.name)
 	defer f.close()
 	if f.watch && f.dir != "" {
 		var watching sync.WaitGroup
@@ -183,6 +186,9 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 		f.note(func(s *Status) { s.Stored = s.Stored && stored })
 		return nil
 	}
+	if now == f.refused {
+		return f.refusal
+	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	started := time.Now()
@@ -194,13 +200,20 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 		f.status.Stored, f.status.Rewound = stored, rewound
 	})
 	if err != nil {
+		if schema.KindOf(err) == schema.Invalid {
+			f.refused, f.refusal = now, err
+		}
 		return err
 	}
 	moved := f.before == nil || f.before.Commit != now.Commit
 	f.before = now
 	if moved {
-		f.logger.Info("source read", "source", f.name, "commit", short(now.Commit), "files", result.files,
-			result.what, some(result.changed), "stored", stored, "took", time.Since(started).Round(time.Millisecond))
+		message := "source read"
+		if stored {
+			message = "source does not answer yet; what is stored of it is used"
+		}
+		f.logger.Info(message, "source", f.name, "commit", short(now.Commit), "files", result.files,
+			result.what, some(result.changed), "took", time.Since(started).Round(time.Millisecond))
 	}
 	return nil
 }

@@ -115,11 +115,13 @@ func New(o Options) *Hub {
 		shared:  &surrounding{open: o.Open, lanes: newLanes(), metrics: m, logger: o.Logger, watch: o.Watch},
 		documents: &reader[schema.DesiredFile]{
 			parse: o.parseDesired, problems: func(f schema.DesiredFile) schema.Problems { return f.Problems },
-			cache: newCache[schema.DesiredFile](), slots: slots, parsed: m.parsed.WithLabelValues("document"), logger: o.Logger,
+			cache: newCache[schema.DesiredFile](), slots: slots, most: maxText,
+			parsed: m.parsed.WithLabelValues("document"), logger: o.Logger,
 		},
 		manifests: &reader[schema.Publication]{
 			parse: o.parseManifest, problems: func(p schema.Publication) schema.Problems { return p.Problems },
-			cache: newCache[schema.Publication](), slots: slots, parsed: m.parsed.WithLabelValues("manifest"), logger: o.Logger,
+			cache: newCache[schema.Publication](), slots: slots, most: maxText,
+			parsed: m.parsed.WithLabelValues("manifest"), logger: o.Logger,
 		},
 		repos: map[string]*followedRepo{},
 	}

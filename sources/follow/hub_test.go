@@ -234,6 +234,42 @@ func TestAMissingFolderRemovesNothing(t *testing.T) {
 	})
 }
 
+func TestTooMuchTextIsRefusedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.manifests.most = 1000
+		apps := w.repo("apps")
+		apps.push("first", map[string]string{"manifest.yaml": manifest("org.a", "1.0.0")})
+		w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps")})
+		w.run()
+		synctest.Wait()
+		files := map[string]string{"manifest.yaml": ""}
+		for i := range 20 {
+			files[fmt.Sprintf("%d/manifest.yaml", i)] = manifest("org.b", fmt.Sprintf("1.%d.0", i))
+		}
+		apps.push("second", files)
+		w.WakeAll()
+		synctest.Wait()
+		w.wantApps("org.a@1.0.0")
+		if s := w.status("apps"); !strings.Contains(s.Problem, "more than 1kB of text") || s.Kind != schema.Invalid {
+			t.Errorf("status: %+v", s)
+		}
+		before := apps.readCount()
+		time.Sleep(10 * time.Minute)
+		if n := apps.readCount() - before; n != 0 {
+			t.Errorf("%d files were read again of a snapshot that was refused", n)
+		}
+		for name := range files {
+			files[name] = ""
+		}
+		files["manifest.yaml"] = manifest("org.a", "1.1.0")
+		apps.push("third", files)
+		w.WakeAll()
+		synctest.Wait()
+		w.wantApps("org.a@1.1.0")
+	})
+}
+
 func TestOnce(t *testing.T) {
 	w := newWorld(t)
 	w.repo("apps").push("first", map[string]string{"manifest.yaml": manifest("org.a", "1.0.0")})
@@ -259,6 +295,23 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// TestAFolderIsRead: for commands that look at files at hand, a folder that is
+// no repository is a source too. It has no commit.
+func TestAFolderIsRead(t *testing.T) {
+	w := newWorld(t)
+	apps := w.repo("apps")
+	apps.push("first", map[string]string{"manifest.yaml": manifest("org.a", "1.0.0")}).Commit = ""
+	w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps")}).Commit = ""
+	if err := w.Once(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.wantApps("org.a@1.0.0")
+	if ok, missing := w.Catalog().Ready("org.a"); !ok {
+		t.Errorf("never read: %q", missing)
+	}
+	w.Close()
+}
+
 func TestOnceWithoutDesiredState(t *testing.T) {
 	w := newWorld(t)
 	w.desired.set(func(r *fakeRepo) { r.failure = away("connection refused") })
@@ -269,4 +322,79 @@ func TestOnceWithoutDesiredState(t *testing.T) {
 		t.Error("there is a desired state")
 	}
 	w.Close()
+}
+
+func TestReadersNeverWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		apps := w.repo("apps")
+		apps.push("first", map[string]string{"manifest.yaml": manifest("org.a", "1.0.0")})
+		w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps")})
+		stop := w.run()
+		for range 4 {
+			go func() {
+				for range 200 {
+					w.Wake(apps.url, "main")
+					w.WakeAll()
+					if s := w.Sources(); s[0].Name != DesiredName {
+						t.Errorf("the first source is %q", s[0].Name)
+					}
+					if v := w.View(); v != nil && v.State.Commit != v.Head.Commit {
+						t.Error("the state is of another commit than the head")
+					}
+					w.apps()
+					time.Sleep(10 * time.Millisecond)
+				}
+			}()
+		}
+		for i := range 100 {
+			apps.push("again", map[string]string{"manifest.yaml": manifest("org.a", fmt.Sprintf("1.0.%d", i))})
+			w.desired.push("again", map[string]string{fmt.Sprintf("d%d.yaml", i): deployment(fmt.Sprintf("d%d", i), "org.a")})
+			time.Sleep(20 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		w.wantApps("org.a@1.0.99")
+		if n := w.State().Len(); n != 100 {
+			t.Errorf("%d deployments", n)
+		}
+		stop()
+	})
+}
+
+func TestMetricsNameOnlyWhatIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.repo("apps").set(func(r *fakeRepo) { r.failure = away("connection refused") })
+		w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps")})
+		w.run()
+		synctest.Wait()
+		series := func() string {
+			t.Helper()
+			families, err := w.metrics.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all []string
+			for _, family := range families {
+				for _, m := range family.GetMetric() {
+					name := strings.TrimPrefix(family.GetName(), "berth_source_")
+					for _, label := range m.GetLabel() {
+						name += " " + label.GetValue()
+					}
+					all = append(all, name)
+				}
+			}
+			return strings.Join(all, ", ")
+		}
+		const always = "fetch_seconds moved, files_parsed_total document, files_parsed_total manifest, last_success_timestamp_seconds desired state"
+		if got, want := series(), "errors_total apps, fetch_seconds failed, "+always; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		w.desired.push("second", map[string]string{"repos.yaml": ""})
+		w.Wake(desiredURL, "")
+		synctest.Wait()
+		if got, want := series(), "fetch_seconds failed, "+always; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	})
 }

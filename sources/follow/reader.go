@@ -2,11 +2,13 @@ package follow
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -14,6 +16,10 @@ import (
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
 )
+
+// maxText bounds the text of the files that one snapshot brings, in bytes: a
+// small pack can unfold into much.
+const maxText = 64 << 20
 
 // A reading is what one file says, or why it cannot be read.
 type reading[T any] struct {
@@ -29,6 +35,7 @@ type reader[T any] struct {
 	problems func(T) schema.Problems
 	cache    *cache[T]
 	slots    chan struct{} // shared by all readers: as many as there are CPUs
+	most     int64         // bytes that one snapshot may bring
 	parsed   prometheus.Counter
 	logger   *slog.Logger
 }
@@ -39,6 +46,7 @@ func newSlots() chan struct{} { return make(chan struct{}, runtime.GOMAXPROCS(0)
 // in its reading; an error means that the repository itself cannot be read.
 func (r *reader[T]) read(ctx context.Context, tree sources.Tree, files []sources.Change) ([]reading[T], error) {
 	out := make([]reading[T], len(files))
+	var text atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(cap(r.slots))
 	for i, f := range files {
@@ -54,20 +62,28 @@ func (r *reader[T]) read(ctx context.Context, tree sources.Tree, files []sources
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			out[i], err = r.readOne(ctx, tree, key)
+			out[i], err = r.readOne(ctx, tree, key, &text)
 			return err
 		})
 	}
 	return out, group.Wait()
 }
 
-func (r *reader[T]) readOne(ctx context.Context, tree sources.Tree, key fileKey) (reading[T], error) {
+// readOne reads one file and adds its length to the text.
+func (r *reader[T]) readOne(ctx context.Context, tree sources.Tree, key fileKey, text *atomic.Int64) (reading[T], error) {
 	data, err := tree.Read(ctx, key.blob, sources.MaxFileSize)
 	if err != nil {
-		if schema.KindOf(err) == schema.Invalid {
-			return reading[T]{unreadable: err.Error()}, nil
+		var known *schema.Error
+		if errors.As(err, &known) && known.Kind == schema.Invalid {
+			return reading[T]{unreadable: fmt.Sprintf("it cannot be read: %v", known.Err)}, nil
 		}
 		return reading[T]{}, fmt.Errorf("%s: %w", key.path, err)
+	}
+	if text.Add(int64(len(data))) > r.most {
+		return reading[T]{}, &schema.Error{
+			Op: "read", Kind: schema.Invalid, Hint: "split the repository, or name fewer files with paths",
+			Err: fmt.Errorf("its files hold more than %s of text", schema.Bytes(r.most)),
+		}
 	}
 	out := r.parseOne(key.path, data)
 	if out.unreadable == "" {

@@ -1,6 +1,7 @@
 package follow
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -88,7 +89,6 @@ func (h *Hub) forget(r *followedRepo) {
 	h.mu.Lock()
 	delete(h.repos, r.name)
 	h.mu.Unlock()
-	h.shared.metrics.forget(r.name)
 	h.options.Logger.Info("repo is followed no more", "source", r.name)
 }
 
@@ -122,7 +122,9 @@ func (h *Hub) readManifests(ctx context.Context, s selection, before, now *sourc
 	if err != nil {
 		return catalog.Change{}, err
 	}
-	update := catalog.Change{Repo: catalog.Repo{Commit: now.Commit}, Reset: before == nil, Removed: gone}
+	// A folder that is no repository has no commit, but was read all the same.
+	commit := cmp.Or(now.Commit, now.Tree.Hash().String())
+	update := catalog.Change{Repo: catalog.Repo{Commit: commit}, Reset: before == nil, Removed: gone}
 	for i, r := range readings {
 		update.Files = append(update.Files, catalog.File{Path: files[i].Path, Unreadable: r.unreadable, Publication: r.value, Raw: r.raw})
 	}

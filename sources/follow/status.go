@@ -57,7 +57,7 @@ func title(message string) string {
 }
 
 // short is a commit as people write it.
-func short(commit string) string { return commit[:min(len(commit), 12)] }
+func short(commit string) string { return commit[:min(len(commit), 7)] }
 
 // concerns tells whether a hint that a ref moved concerns a source that follows
 // a ref. resolved is what that ref last was; empty: not known. It is only a

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdVariable); dir != "" {
 		holdFolder(dir)
 	}
+	if fetched := os.Getenv(fetchVariable); fetched != "" {
+		fetchUntilKilled(fetched)
+	}
 	if proxied := os.Getenv(proxyVariable); proxied != "" {
 		updateThroughProxy(proxied)
 	}

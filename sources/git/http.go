@@ -69,7 +69,7 @@ func (t *httpTransport) open(ctx context.Context) (session, error) {
 	target := s.url
 	target.Path += infoRefs
 	target.RawQuery = refsQuery
-	res, err := s.do(http.MethodGet, target, nil, refsType)
+	res, err := s.do(http.MethodGet, target, nil, refsType) //nolint:bodyclose // the session closes it
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +245,7 @@ func (s *httpSession) request(body []byte) (io.Reader, error) {
 	s.close()
 	target := s.url
 	target.Path += "/git-upload-pack"
-	res, err := s.do(http.MethodPost, target, body, resultType)
+	res, err := s.do(http.MethodPost, target, body, resultType) //nolint:bodyclose // the session closes it
 	if err != nil {
 		return nil, err
 	}

@@ -8,8 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/filesystem"
@@ -36,6 +36,13 @@ type layout struct {
 	commonDir string // holds objects and refs
 }
 
+// git renames a ref into place, but go-git writes it in place: for a moment the
+// file is empty. Then it is looked at again.
+const (
+	refTries = 20
+	refPause = 2 * time.Millisecond
+)
+
 func (l *local) secrets() []string { return nil }
 
 func (l *local) close() {}
@@ -49,7 +56,7 @@ func (l *local) contains(ctx context.Context, newer, older string) (bool, error)
 	return isAncestor(ctx, l.objects, newer, older)
 }
 
-func (l *local) update(_ context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
+func (l *local) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	found, err := findLayout(l.loc.Path)
 	if err != nil {
 		if current != nil { // it was there: it may come back
@@ -66,6 +73,10 @@ func (l *local) update(_ context.Context, current *sources.Snapshot) (*sources.S
 		return nil, err
 	}
 	t, err := l.resolve(refs)
+	for try := 0; errors.Is(err, dotgit.ErrEmptyRefFile) && try < refTries && ctx.Err() == nil; try++ {
+		time.Sleep(refPause)
+		t, err = l.resolve(refs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +135,7 @@ func readPointer(name, prefix string) (string, error) {
 }
 
 func (l layout) refs() *filesystem.Storage {
-	var fsys billy.Filesystem = osfs.New(l.gitDir)
+	fsys := osfs.New(l.gitDir)
 	if l.commonDir != l.gitDir {
 		fsys = dotgit.NewRepositoryFilesystem(fsys, osfs.New(l.commonDir))
 	}

@@ -71,13 +71,14 @@ func parseURL(raw string) (Location, error) {
 		return Location{}, errors.New("it begins with a dash")
 	case strings.Contains(raw, "://"):
 		return parseSchemeURL(raw)
-	case strings.Contains(raw, "::"):
-		return Location{}, errors.New("remote helpers are not supported")
 	case strings.HasPrefix(raw, "/"), strings.HasPrefix(raw, "."):
 		return Location{Kind: KindPath, Path: path.Clean(raw)}, nil
 	}
 	if m := scpForm.FindStringSubmatch(raw); m != nil {
 		return parseSCP(m[1], m[2], m[3])
+	}
+	if before, _, colon := strings.Cut(raw, ":"); colon && !strings.Contains(before, "/") {
+		return Location{}, errors.New("it is neither a URL nor a path; write ./ before a path with a colon")
 	}
 	return Location{Kind: KindPath, Path: path.Clean(raw)}, nil
 }

@@ -297,7 +297,7 @@ func removeLeftovers(folder string) {
 		found, _ := os.ReadDir(dir)
 		for _, file := range found {
 			if strings.HasPrefix(file.Name(), "tmp_") {
-				os.Remove(filepath.Join(dir, file.Name()))
+				_ = os.Remove(filepath.Join(dir, file.Name()))
 			}
 		}
 	}
@@ -317,7 +317,7 @@ func (m *mirror) begin() (*generation, error) {
 // replace makes g the current generation. The one before the former goes.
 func (m *mirror) replace(g *generation) {
 	if m.former != nil {
-		os.RemoveAll(m.former.folder)
+		_ = os.RemoveAll(m.former.folder)
 	}
 	m.former, m.current = m.current, g
 	if m.former != nil {

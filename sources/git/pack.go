@@ -18,7 +18,7 @@ import (
 // Bounds on a pack besides its size.
 const (
 	maxPackObjects = 4_000_000
-	maxObjectSize  = 512 << 20 // bytes of one object, deltas applied
+	maxObjectSize  = 256 << 20 // bytes of one object, deltas applied
 )
 
 // storePack reads a pack from r, checks, completes and indexes it and puts both
@@ -35,7 +35,7 @@ func storePack(ctx context.Context, folder string, here *objects, r io.Reader, l
 	}
 	defer func() {
 		f.Close()
-		os.Remove(f.Name()) // gone already when all went well
+		_ = os.Remove(f.Name()) // gone already when all went well
 	}()
 	size, err = io.Copy(f, io.LimitReader(r, limit+1))
 	if err != nil {
@@ -107,6 +107,10 @@ func checkPack(ctx context.Context, f io.ReadSeeker) (contents packContents, err
 func checkObject(s *packfile.Scanner, h *packfile.ObjectHeader) error {
 	var head prefix
 	length := h.Length
+	const reserved = plumbing.ObjectType(5)
+	if !h.Type.Valid() || h.Type == reserved {
+		return packError(fmt.Errorf("object type %d", h.Type))
+	}
 	if length < 0 || length > maxObjectSize {
 		return objectTooLarge()
 	}
@@ -212,7 +216,7 @@ func writeAtomic(name string, write func(io.Writer) error) (err error) {
 	defer func() {
 		f.Close()
 		if err != nil {
-			os.Remove(f.Name())
+			_ = os.Remove(f.Name())
 		}
 	}()
 	if err := write(f); err != nil {

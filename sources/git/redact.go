@@ -15,10 +15,10 @@ func Redact(raw string) string {
 	const maxShown = 512
 	raw = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return '?'
+			return '_'
 		}
 		return r
-	}, strings.ToValidUTF8(raw, "?"))
+	}, strings.ToValidUTF8(raw, "_"))
 	head, _, cut := strings.Cut(raw, "#")
 	head, _, cutQuery := strings.Cut(head, "?")
 	if scheme, rest, ok := strings.Cut(head, "://"); ok {

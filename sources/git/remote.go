@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -53,7 +54,12 @@ func (r *remote) stored(ctx context.Context) (*sources.Snapshot, error) {
 		return nil, err
 	}
 	g := r.mirror.current
-	return snapshot(g.objects, r.loc, r.opts.Ref, g.head)
+	snap, err := snapshot(g.objects, r.loc, r.opts.Ref, g.head)
+	if err != nil {
+		r.distrust(err)
+		return nil, ctx.Err()
+	}
+	return snap, nil
 }
 
 func (r *remote) contains(ctx context.Context, newer, older string) (bool, error) {
@@ -70,8 +76,7 @@ func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*source
 	if current == nil {
 		var err error
 		if current, err = r.stored(ctx); err != nil {
-			r.distrust(err)
-			current = nil
+			return nil, err
 		}
 	}
 	r.inspect(ctx)
@@ -109,6 +114,10 @@ func (r *remote) inspect(ctx context.Context) {
 	fault := g.objects.takeFault()
 	if errors.Is(fault, errMissing) { // or asked for what was never there
 		fault = g.check(ctx)
+	}
+	var system *fs.PathError
+	if errors.As(fault, &system) && !errors.Is(fault, fs.ErrNotExist) {
+		return // the machine is at fault: too many open files, no permission
 	}
 	r.distrust(fault)
 }
@@ -253,7 +262,7 @@ func (r *remote) fetchAll(ctx context.Context, s session, t target, caps capabil
 	}
 	defer func() {
 		if err != nil {
-			os.RemoveAll(g.folder)
+			_ = os.RemoveAll(g.folder)
 		}
 	}()
 	req := r.request(t.commit, caps)

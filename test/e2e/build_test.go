@@ -51,14 +51,16 @@ func berthExecutable(t testing.TB) string {
 // imageName is the image of the executable, which serves as the tests' app.
 const imageName = "berth.invalid/e2e:1"
 
-var loadImage sync.Once
+// loaded are the engines that have the image of this run's executable, by address.
+var loaded = map[string]bool{}
 
-// berthImage loads the executable's image and returns its name.
+// berthImage loads the executable's image, once into each engine, and returns its name.
 func berthImage(t testing.TB, docker *client.Client) string {
 	t.Helper()
 	exe := berthExecutable(t)
-	loadImage.Do(func() {
+	if host := docker.DaemonHost(); !loaded[host] {
 		dockertest.Load(t, docker, image.Spec{Name: imageName, Executable: exe, Path: "/berth", Entrypoint: []string{"/berth"}})
-	})
+		loaded[host] = true
+	}
 	return imageName
 }

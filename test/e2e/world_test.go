@@ -156,7 +156,6 @@ func (w *world) clean() {
 // pod is a container of the instance.
 type pod struct {
 	id, deployment, release, state, name string
-	started                              string
 	port                                 uint16
 }
 

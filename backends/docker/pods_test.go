@@ -1,0 +1,46 @@
+package docker
+
+import (
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
+)
+
+func TestEndpoints(t *testing.T) {
+	b := &Backend{endpoint: &endpoint{host: "engine"}}
+	port := func(ip string, public, private uint16, kind string) container.Port {
+		return container.Port{IP: ip, PublicPort: public, PrivatePort: private, Type: kind}
+	}
+	tests := []struct {
+		name  string
+		ports []container.Port
+		want  []backends.Endpoint
+	}{
+		{"not published", []container.Port{port("", 0, 80, "tcp")}, nil},
+		{"both families", []container.Port{port("::", 32769, 80, "tcp"), port("0.0.0.0", 32768, 80, "tcp")}, []backends.Endpoint{{Host: "engine", Port: 32768, Container: 80, Protocol: schema.TCP}}},
+		{"IPv6 only", []container.Port{port("::", 1, 80, "tcp")}, []backends.Endpoint{{Host: "engine", Port: 1, Container: 80, Protocol: schema.TCP}}},
+		{"one address", []container.Port{port("127.0.0.1", 1, 80, "tcp"), port("::", 2, 53, "udp")}, []backends.Endpoint{
+			{Host: "engine", Port: 2, Container: 53, Protocol: schema.UDP}, {Host: "127.0.0.1", Port: 1, Container: 80, Protocol: schema.TCP},
+		}},
+		{"twice", []container.Port{port("0.0.0.0", 2, 80, "tcp"), port("0.0.0.0", 1, 80, "tcp")}, []backends.Endpoint{
+			{Host: "engine", Port: 1, Container: 80, Protocol: schema.TCP}, {Host: "engine", Port: 2, Container: 80, Protocol: schema.TCP},
+		}},
+	}
+	for _, test := range tests {
+		if diff := cmp.Diff(test.want, b.endpoints(test.ports)); diff != "" {
+			t.Errorf("%s: %s", test.name, diff)
+		}
+	}
+}
+
+func TestMoment(t *testing.T) {
+	for text, zero := range map[string]bool{"0001-01-01T00:00:00Z": true, "": true, "x": true, "2026-01-02T03:04:05.678901234Z": false} {
+		if got := moment(text); got.IsZero() != zero {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package follow
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+)
+
+// benchRepo is an app repository of 10,000 manifests: 1,000 apps with 10
+// releases each.
+func benchRepo() *fakeRepo {
+	r := newFakeRepo("https://git.example.org/apps.git")
+	files := map[string]string{}
+	for app := range 1000 {
+		for release := range 10 {
+			files[fmt.Sprintf("apps/a%03d/r%d/manifest.yaml", app, release)] = manifest(fmt.Sprintf("org.a%03d", app), fmt.Sprintf("1.%d.0", release))
+		}
+	}
+	r.push("first", files)
+	return r
+}
+
+func benchHub(apps *fakeRepo) *Hub {
+	desired := newFakeRepo(desiredURL)
+	desired.push("first", map[string]string{"repos.yaml": repoDocument("apps")})
+	return New(Options{
+		Desired: schema.Desired{URL: desiredURL},
+		Open: func(s Spec) (sources.Source, error) {
+			if s.URL == desiredURL {
+				return desired.source(), nil
+			}
+			return apps.source(), nil
+		},
+		Redact:   func(url string) string { return url },
+		LocalDir: func(string) (string, bool) { return "", false },
+		Logger:   slog.New(slog.DiscardHandler),
+	})
+}
+
+func BenchmarkFirstSnapshotOf10000Files(b *testing.B) {
+	apps := benchRepo()
+	for b.Loop() {
+		h := benchHub(apps)
+		if err := h.Once(b.Context()); err != nil || h.Catalog().Releases() != 10_000 {
+			b.Fatal(err, h.Catalog().Releases())
+		}
+	}
+}
+
+// BenchmarkOneOf10000Files leaves out the walk of the trees, which is git's.
+func BenchmarkOneOf10000Files(b *testing.B) {
+	apps := benchRepo()
+	h := benchHub(apps)
+	if err := h.Once(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	f := h.followed()[0]
+	const name = "apps/a500/r5/manifest.yaml"
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		n++
+		files := map[string]string{name: manifest("org.a500", fmt.Sprintf("2.%d.0", n))}
+		now := &sources.Snapshot{Commit: fmt.Sprint(n), Tree: newFakeTree(apps, files)}
+		before := &sources.Snapshot{Tree: newFakeTree(apps, map[string]string{name: "before"})}
+		b.StartTimer()
+		if _, err := f.take(b.Context(), before, now, func(string) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
