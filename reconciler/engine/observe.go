@@ -140,6 +140,7 @@ func (w *worker) event(ev backends.Event) {
 	if s := e.statuses[ev.Deployment]; s != nil && ev.What != "" {
 		s.log.tell(e.log, slog.LevelInfo, ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
 	}
+	e.world.hear(w.index, ev.Deployment)
 	if d, ok := e.decision(ev.Deployment); !ok || d.Workload == nil || d.Backend != w.backend.Name() {
 		w.askList() // nothing is applied here, so nobody else would look
 		return

@@ -69,6 +69,13 @@ func (e *Engine) outcome() Outcome {
 	case len(open) > 0:
 		o.Verdict = Pending
 		o.Summary += "; " + first(open)
+	case e.last.Commit == o.Commit && e.last.Verdict == Success:
+		// It stays so until the pods are known to be otherwise.
+	default:
+		if name := e.world.anyOutdated(); name != "" {
+			o.Verdict = Pending
+			o.Summary += "; " + name + ": its pods changed, and are being looked at"
+		}
 	}
 	return o
 }

@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/berthdev/berth/backends"
@@ -88,6 +90,28 @@ func TestSuspendedDoesNotFailTheCommit(t *testing.T) {
 		r.settle()
 		if o := r.engine.Outcome(); o.Verdict != engine.Failure || !strings.Contains(o.Summary, "1 of 2 running; one: it is suspended") {
 			t.Errorf("outcome with a suspended deployment that does not run: %+v", o)
+		}
+	})
+}
+
+func TestNewsThatNobodyHasLookedAtAreNoSuccess(t *testing.T) {
+	hooked(t, 1, func(r *rig, bs []*hookedBackend) {
+		r.publish("0.1.0")
+		r.declare(hello("one"), hello("two"))
+		bs[0].hook(func(context.Context, backends.Workload) error { time.Sleep(time.Second); return nil })
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		synctest.Wait()
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("the outcome of the commit that had succeeded, before it is known that a pod ended: %+v", o)
+		}
+		r.engine.Changed(engine.Change{Deployments: r.swap(hello("one"), hello("two"))})
+		synctest.Wait()
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending {
+			t.Errorf("the outcome of a new commit then: %+v", o)
+		}
+		time.Sleep(time.Minute)
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("the outcome at the end: %+v", o)
 		}
 	})
 }

@@ -90,6 +90,10 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 		case problem != "":
 			e.turn(s, StateWaiting, d.Backend+" does not answer: "+problem+"; its pods run on", "")
 		case e.noteTrouble(s, d):
+		case s.State != StateReady && e.world.outdated(d.Deployment):
+			if !told {
+				e.turn(s, StateProgressing, "its pods changed, and are being looked at", id())
+			}
 		case e.asDeclared(d):
 			e.turnReady(s, d, now)
 		case !told:

@@ -37,6 +37,7 @@ type worker struct {
 type underway struct {
 	kind   taskKind
 	task   string
+	began  uint64 // by the world's clock
 	cancel context.CancelCauseFunc
 }
 
@@ -116,7 +117,6 @@ func (w *worker) work(ctx context.Context, name string) {
 	e.metrics.worked(w.backend.Name(), t.kind, time.Since(began), err)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(w.underway, name)
 	w.observed(ctx, name, t, progress, err)
 	switch {
 	case errors.Is(context.Cause(ctx), errSuperseded):
@@ -145,17 +145,19 @@ func (w *worker) begin(name string, cancel context.CancelCauseFunc) (planner.Dec
 	if t.kind == apply {
 		delete(e.doubts, name)
 	}
-	w.underway[name] = underway{kind: t.kind, task: t.id(), cancel: cancel}
+	w.underway[name] = underway{kind: t.kind, task: t.id(), began: e.world.clock, cancel: cancel}
 	return d, t
 }
 
-// observed takes in the pods that work on a deployment has left. The caller
-// holds the engine's mu.
+// observed takes in the pods that work on a deployment has left, which is at its
+// end. The caller holds the engine's mu.
 func (w *worker) observed(ctx context.Context, name string, t task, progress backends.Progress, err error) {
 	e := w.engine
+	at := w.underway[name].began
+	delete(w.underway, name)
 	switch {
 	case err == nil, t.kind == apply && progress.Phase != "" && ctx.Err() == nil:
-		if e.world.observed(w.index, name, progress.Pods) {
+		if e.world.observed(w.index, name, progress.Pods, at) {
 			e.markDirty(name)
 		}
 	case t.kind == apply:

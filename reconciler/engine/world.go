@@ -28,6 +28,8 @@ type sightings struct {
 	touched map[string]uint64
 	// unsure are the deployments of which work was cut off: what it left is not known.
 	unsure map[string]bool
+	// heard tells when an event told of a pod's change that nobody has looked at.
+	heard map[string]uint64
 }
 
 func newWorld(bs []Backend) world {
@@ -36,7 +38,7 @@ func newWorld(bs []Backend) world {
 		w.backends = append(w.backends, planner.Backend{
 			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: notAsked,
 		})
-		w.seen = append(w.seen, sightings{touched: map[string]uint64{}, unsure: map[string]bool{}})
+		w.seen = append(w.seen, sightings{touched: map[string]uint64{}, unsure: map[string]bool{}, heard: map[string]uint64{}})
 	}
 	return w
 }
@@ -72,16 +74,22 @@ func (w *world) listed(backend int, capacity backends.Capacity, pods []backends.
 		delete(seen.touched, name)
 		delete(seen.unsure, name)
 	}
-	maps.DeleteFunc(seen.touched, func(_ string, at uint64) bool { return at <= asked })
+	past := func(_ string, at uint64) bool { return at <= asked }
+	maps.DeleteFunc(seen.touched, past)
+	maps.DeleteFunc(seen.heard, past)
 	slices.Sort(changed)
 	return changed
 }
 
-// observed takes in the pods that a worker saw of one deployment, and tells
-// whether anything changed by it.
-func (w *world) observed(backend int, deployment string, pods []backends.Pod) bool {
+// observed takes in the pods that a worker saw of one deployment, which it began
+// to look at at the given clock, and tells whether anything changed by it.
+func (w *world) observed(backend int, deployment string, pods []backends.Pod, began uint64) bool {
+	seen := &w.seen[backend]
+	if seen.heard[deployment] <= began {
+		delete(seen.heard, deployment)
+	}
 	w.touch(backend, deployment)
-	delete(w.seen[backend].unsure, deployment)
+	delete(seen.unsure, deployment)
 	return w.replace(w.backends[backend].Name, deployment, pods)
 }
 
@@ -89,6 +97,31 @@ func (w *world) observed(backend int, deployment string, pods []backends.Pod) bo
 func (w *world) lostTrack(backend int, deployment string) {
 	w.touch(backend, deployment)
 	w.seen[backend].unsure[deployment] = true
+}
+
+// hear notes that a pod of one deployment changed.
+func (w *world) hear(backend int, deployment string) {
+	w.clock++
+	w.seen[backend].heard[deployment] = w.clock
+}
+
+// outdated tells whether pods of the deployment changed since it was looked at.
+func (w *world) outdated(deployment string) bool {
+	return slices.ContainsFunc(w.seen, func(s sightings) bool { return s.heard[deployment] > 0 })
+}
+
+// anyOutdated returns a deployment whose pods changed since it was looked at, the
+// first by name; empty: there is none.
+func (w *world) anyOutdated() string {
+	first := ""
+	for _, s := range w.seen {
+		for name := range s.heard {
+			if first == "" || name < first {
+				first = name
+			}
+		}
+	}
+	return first
 }
 
 func (w *world) touch(backend int, deployment string) {
