@@ -9,6 +9,10 @@
 // deployments as dirty; the planning loop plans them and queues those on whose
 // backend something is to do; a worker applies the decision of that moment and
 // records what it observed, which may mark further deployments.
+//
+// What fails is paused (pause.go): nothing but a new input, or news of the pods,
+// lets it be tried earlier. What was cut off may have left pods that nobody has
+// seen: until they were, nothing is made on another backend (plan.go, world.go).
 package engine
 
 import (
