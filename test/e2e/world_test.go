@@ -172,7 +172,7 @@ func (w *world) containers() []pod {
 	for _, c := range list {
 		p := pod{id: c.ID, deployment: c.Labels["berth.dev/deployment"], release: c.Labels["berth.dev/release"], state: c.State, name: strings.Join(c.Names, " ")}
 		for _, port := range c.Ports {
-			if port.PublicPort != 0 {
+			if port.PublicPort != 0 && port.IP != "::" { // IPv6 may have another one
 				p.port = port.PublicPort
 			}
 		}
