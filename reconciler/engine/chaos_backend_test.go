@@ -17,11 +17,8 @@ type farBackend struct {
 }
 
 // travel takes a while, and tells whether the context lasted.
-func (b *farBackend) travel(ctx context.Context) error {
-	d := time.Duration(b.chaos.number(40)) * 10 * time.Millisecond
-	if b.chaos.number(3) > 0 {
-		d = 0
-	}
+func (b *farBackend) travel(ctx context.Context, what string) error {
+	d := b.chaos.delay(b.Name() + " " + what)
 	select {
 	case <-ctx.Done():
 		return &schema.Error{Op: "reach", Resource: "backend " + b.Name(), Kind: schema.Transient, Err: ctx.Err()}
@@ -33,7 +30,7 @@ func (b *farBackend) travel(ctx context.Context) error {
 func (b *farBackend) Capacity(ctx context.Context) (backends.Capacity, error) {
 	b.chaos.ask("", 1)
 	defer b.chaos.ask("", -1)
-	if err := b.travel(ctx); err != nil {
+	if err := b.travel(ctx, "capacity"); err != nil {
 		return backends.Capacity{}, err
 	}
 	return b.Backend.Capacity(ctx)
@@ -43,29 +40,29 @@ func (b *farBackend) Pods(ctx context.Context) ([]backends.Pod, error) {
 	b.chaos.ask("", 1)
 	defer b.chaos.ask("", -1)
 	pods, err := b.Backend.Pods(ctx)
-	return pods, errors.Join(err, b.travel(ctx))
+	return pods, errors.Join(err, b.travel(ctx, "pods"))
 }
 
 func (b *farBackend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
 	b.chaos.ask(w.Deployment, 1)
 	defer b.chaos.ask(w.Deployment, -1)
-	if err := b.travel(ctx); err != nil {
+	if err := b.travel(ctx, "apply "+w.Deployment); err != nil {
 		return backends.Progress{}, err
 	}
 	p, err := b.Backend.Apply(ctx, w, b.counted(report))
 	b.chaos.checkDoubles()
-	if lost := b.travel(ctx); lost != nil {
+	if lost := b.travel(ctx, "applied "+w.Deployment); lost != nil {
 		return backends.Progress{}, lost
 	}
 	return p, err
 }
 
 func (b *farBackend) Remove(ctx context.Context, deployment string, report func(backends.Step)) error {
-	if err := b.travel(ctx); err != nil {
+	if err := b.travel(ctx, "remove "+deployment); err != nil {
 		return err
 	}
 	err := b.Backend.Remove(ctx, deployment, b.counted(report))
-	return errors.Join(err, b.travel(ctx))
+	return errors.Join(err, b.travel(ctx, "removed "+deployment))
 }
 
 func (b *farBackend) counted(report func(backends.Step)) func(backends.Step) {

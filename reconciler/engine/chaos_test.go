@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -88,7 +89,8 @@ type chaos struct {
 	pinned    map[string]bool // deployments that ever named a backend
 
 	mu     sync.Mutex
-	random *rand.Rand
+	seed   uint64
+	random map[string]*rand.Rand
 	writes map[string]int // by deployment
 	frozen map[string]int // the writes of a deployment when it was no longer to be touched
 	asked  map[string]int // answers that Berth waits for, by deployment; "": lists
@@ -99,7 +101,7 @@ func newChaos(ctx context.Context, seed uint64) *chaos {
 	c := &chaos{
 		ctx: ctx, sources: &fakeSources{catalog: catalog.New(), desired: engine.Desired{State: desired.New("test")}},
 		published: map[string]bool{}, suspended: map[string]*schema.Deployment{}, broken: map[string]*schema.Deployment{},
-		pinned: map[string]bool{}, random: rand.New(rand.NewPCG(seed, 0)),
+		pinned: map[string]bool{}, seed: seed, random: map[string]*rand.Rand{},
 		writes: map[string]int{}, frozen: map[string]int{}, asked: map[string]int{},
 	}
 	for range chaosEngines {
@@ -122,11 +124,20 @@ func (c *chaos) state() *desired.State { return c.sources.Desired().State }
 // stale is why the desired state may not be current.
 func (c *chaos) stale() string { return c.sources.Desired().Stale }
 
-// number returns a random number below n.
-func (c *chaos) number(n int) int {
+// delay returns how long something takes now: most often nothing. It depends on
+// the seed and on how often it was done before, not on what goes on beside it.
+func (c *chaos) delay(what string) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.random.IntN(n)
+	if c.random[what] == nil {
+		h := fnv.New64a()
+		h.Write([]byte(what))
+		c.random[what] = rand.New(rand.NewPCG(c.seed, h.Sum64()))
+	}
+	if c.random[what].IntN(3) > 0 {
+		return 0
+	}
+	return time.Duration(c.random[what].IntN(40)) * 10 * time.Millisecond
 }
 
 func (c *chaos) errorf(format string, args ...any) {
@@ -192,7 +203,7 @@ func (c *chaos) start() {
 	c.engine = engine.New(engine.Options{
 		Backends: bs, Sources: c.sources, Logger: slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{ReplaceAttr: plainTime})),
 		Grace:  time.Second,
-		Random: func() float64 { return float64(c.number(1000)) / 1000 },
+		Random: func() float64 { return 0.5 },
 	})
 	ctx, cancel := context.WithCancel(c.ctx)
 	e, ended := c.engine, make(chan error, 1)
