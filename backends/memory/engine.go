@@ -121,9 +121,11 @@ func (e *Engine) Stop(id string) bool {
 // Pause pauses the container.
 func (e *Engine) Pause(id string) bool {
 	return e.tamper(id, func(c *container) bool {
-		was := c.State
+		if c.State != backends.PodRunning {
+			return false
+		}
 		c.State = backends.PodPaused
-		return was == backends.PodRunning
+		return true
 	}, "paused")
 }
 

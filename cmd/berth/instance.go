@@ -138,13 +138,19 @@ type feed struct{ *follow.Hub }
 
 // Desired returns the desired state with what is known of its commit.
 func (f feed) Desired() engine.Desired {
+	// The hub swaps the view first, then says whether it is current. Asked in the
+	// other order, both speak of one commit, or the view is too new to be judged.
+	status := f.Sources()[0]
 	view := f.View()
 	if view == nil {
 		return engine.Desired{}
 	}
 	d := engine.Desired{State: view.State, Rewound: view.Rewound, Confirmed: follow.Confirmed(view.Head.Message)}
-	if s := f.Sources()[0]; s.Stored {
-		d.Stale = strings.TrimSuffix("its repository did not answer since the start: "+s.Problem, ": ")
+	switch {
+	case status.Stored:
+		d.Stale = strings.TrimSuffix("its repository did not answer since the start: "+status.Problem, ": ")
+	case status.Commit != view.Head.Commit:
+		d.Stale = "it is being read"
 	}
 	return d
 }

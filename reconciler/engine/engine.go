@@ -9,6 +9,10 @@
 // deployments as dirty; the planning loop plans them and queues those on whose
 // backend something is to do; a worker applies the decision of that moment and
 // records what it observed, which may mark further deployments.
+//
+// What fails is paused (pause.go): nothing but a new input, or news of the pods,
+// lets it be tried earlier. What was cut off may have left pods that nobody has
+// seen: until they were, nothing is made on another backend (plan.go, world.go).
 package engine
 
 import (
@@ -20,6 +24,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
@@ -63,6 +68,9 @@ type Options struct {
 	// Grace is how long work that has begun may go on after Run's context ends;
 	// default 10 seconds.
 	Grace time.Duration
+	// Random returns numbers in [0, 1) for the jitter of pauses; nil: math/rand.
+	// It is called by several goroutines.
+	Random func() float64
 }
 
 // Engine reconciles the desired state with the pods of its backends.
@@ -72,31 +80,35 @@ type Engine struct {
 	metrics *Metrics
 	resync  time.Duration
 	grace   time.Duration
+	random  func() float64
 	workers []*worker
 
 	wake chan struct{} // one slot: requests to plan coalesce
 
 	mu       sync.Mutex
-	desired  Desired         // that was planned last
+	told     *desired.State  // what the changes that were told of led to
 	apps     map[string]bool // identifiers whose deployments are to be planned again
 	dirty    map[string]bool // deployments to plan again
 	replan   bool            // plan everything again
-	verify   map[string]bool // deployments whose pods may differ from what is known
+	doubts   map[string]doubt
+	alarms   map[string]time.Time // deployments that time alone makes dirty
 	world    world
-	plan     *planner.Plan
+	view     view          // what was planned
+	plan     *planner.Plan // nil: nothing was planned yet
 	statuses map[string]*Status
 	inState  map[State]map[string]*Status
-	settled  string // the last commit outcome that was told
+	last     Outcome // that was told of the commit
+	outcomes quota   // of what is told of it
 	rewind   rewind
 }
 
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, random: o.Random,
 		wake: make(chan struct{}, 1),
-		apps: map[string]bool{}, dirty: map[string]bool{}, verify: map[string]bool{}, statuses: map[string]*Status{},
-		inState: map[State]map[string]*Status{},
+		apps: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
+		statuses: map[string]*Status{}, inState: map[State]map[string]*Status{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -106,6 +118,9 @@ func New(o Options) *Engine {
 	}
 	if e.grace <= 0 {
 		e.grace = 10 * time.Second
+	}
+	if e.random == nil {
+		e.random = rand.Float64
 	}
 	if e.metrics == nil {
 		e.metrics = NewMetrics(nil)
@@ -117,16 +132,19 @@ func New(o Options) *Engine {
 	return e
 }
 
-// A Change tells what is new in the sources.
+// A Change tells what is new in the sources. One that names nothing tells that
+// something else is, as a commit that changes no document.
 type Change struct {
 	Deployments []string // documents that changed, came or went
 	Identifiers []string // apps whose releases changed
 	Everything  bool     // do not trust the lists: plan all again
 }
 
-// Changed tells the engine that the sources hold something new. It never blocks.
+// Changed tells the engine that the sources hold something new. It does not wait
+// for what follows. It is called after each swap of the state, before the next.
 func (e *Engine) Changed(c Change) {
 	e.mu.Lock()
+	e.told = e.sources.Desired().State
 	for _, name := range c.Deployments {
 		e.dirty[name] = true
 	}
@@ -138,6 +156,26 @@ func (e *Engine) Changed(c Change) {
 	e.poke()
 }
 
+// markDirty has a deployment planned again. The caller holds mu.
+func (e *Engine) markDirty(name string) {
+	e.dirty[name] = true
+	e.poke()
+}
+
+// A doubt is why the pods of a deployment that is as it should be must be looked
+// at nevertheless.
+type doubt int
+
+const (
+	listed doubt = iota + 1 // a list of all pods showed other ones than were known
+	due                     // the backend asked for it, or work on them failed
+	news                    // an event told that one changed: they are not known
+)
+
+// doubt notes why a deployment must be looked at, unless there is a better reason
+// already. The caller holds mu.
+func (e *Engine) doubt(name string, why doubt) { e.doubts[name] = max(e.doubts[name], why) }
+
 // poke asks the planning loop to run.
 func (e *Engine) poke() {
 	select {
@@ -146,15 +184,20 @@ func (e *Engine) poke() {
 	}
 }
 
-// Run works until ctx ends. Work that has begun then may go on for the grace
+// Run works until ctx ends; it is called once. Work that has begun then may go on for the grace
 // period; what is cut off is taken up after the next start.
 func (e *Engine) Run(ctx context.Context) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
 	var loops, workers errgroup.Group
+	e.mu.Lock()
+	for _, w := range e.workers {
+		w.queue = workqueue.NewTypedDelayingQueue[string]()
+		w.start(ctx, work, &workers)
+	}
+	e.mu.Unlock()
 	for _, w := range e.workers {
 		loops.Go(func() error { w.observe(ctx); return nil })
-		w.start(work, &workers)
 	}
 	loops.Go(func() error { e.planLoop(ctx); return nil })
 	<-ctx.Done()
@@ -169,6 +212,6 @@ func (e *Engine) Run(ctx context.Context) error {
 }
 
 // jittered returns d, at most a fifth longer or shorter.
-func jittered(d time.Duration) time.Duration {
-	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+func (e *Engine) jittered(d time.Duration) time.Duration {
+	return time.Duration(float64(d) * (0.8 + 0.4*e.random()))
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,183 +13,8 @@ import (
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
 )
-
-// fakeSources are sources whose content a test sets.
-type fakeSources struct {
-	mu        sync.Mutex
-	desired   engine.Desired
-	catalog   *catalog.Catalog
-	ancestors map[string]string // newer -> older
-}
-
-func (f *fakeSources) Desired() engine.Desired {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.desired
-}
-
-func (f *fakeSources) Catalog() *catalog.Catalog {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.catalog
-}
-
-func (f *fakeSources) Contains(_ context.Context, newer, older string) (bool, error) {
-	return f.ancestors[newer] == older, nil
-}
-
-// set changes what the sources hold.
-func (f *fakeSources) set(change func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change()
-}
-
-// rig is an engine on memory backends with sources that the test sets. It lives
-// in a bubble of testing/synctest: time is the test's.
-type rig struct {
-	t       *testing.T
-	sources *fakeSources
-	engines []*memory.Engine
-	opened  []*memory.Backend // of all starts
-	engine  *engine.Engine
-	cancel  context.CancelFunc
-	ended   chan error
-	log     strings.Builder
-	commit  int
-}
-
-// bubble runs a test with n engines, Berth serving.
-func bubble(t *testing.T, n int, test func(r *rig)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}}
-		for range n {
-			r.engines = append(r.engines, memory.NewEngine(memory.Options{}))
-		}
-		r.start()
-		test(r)
-		r.stop()
-	})
-}
-
-func (r *rig) start() {
-	var bs []engine.Backend
-	for i, e := range r.engines {
-		name := fmt.Sprintf("b%d", i)
-		backend := e.Open("test", name)
-		r.opened = append(r.opened, backend)
-		bs = append(bs, engine.Backend{
-			Backend: backend,
-			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker},
-		})
-	}
-	r.engine = engine.New(engine.Options{Backends: bs, Sources: r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil))})
-	ctx, cancel := context.WithCancel(r.t.Context())
-	r.cancel, r.ended = cancel, make(chan error, 1)
-	go func() { r.ended <- r.engine.Run(ctx) }()
-	synctest.Wait()
-}
-
-// stop ends Berth; the engines and their pods stay.
-func (r *rig) stop() {
-	r.cancel()
-	if err := <-r.ended; err != nil {
-		r.t.Errorf("Run: %v", err)
-	}
-}
-
-// publish has the catalog hold these versions of the app "hello", and no other.
-func (r *rig) publish(versions ...string) {
-	var p schema.Publication
-	for _, v := range versions {
-		p.Releases = append(p.Releases, schema.Release{
-			Identifier: "hello", Version: v,
-			Flavours: []schema.Flavour{{Name: "cpu", Image: "hello:" + v}},
-		})
-	}
-	r.sources.set(func() {
-		r.sources.catalog, _ = r.sources.catalog.With(catalog.Change{
-			Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
-		})
-	})
-	r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
-	r.settle()
-}
-
-// declare has the desired state hold these deployments, and no other.
-func (r *rig) declare(ds ...*schema.Deployment) {
-	r.commit++
-	commit := fmt.Sprintf("%040d", r.commit)
-	var names []string
-	if r.sources.desired.State != nil {
-		for name := range r.sources.desired.State.Deployments() {
-			names = append(names, name)
-		}
-	}
-	for _, d := range ds {
-		names = append(names, d.Name)
-	}
-	r.sources.set(func() { r.sources.desired.State = desired.Of("test", commit, ds) })
-	r.engine.Changed(engine.Change{Deployments: names})
-	r.settle()
-}
-
-func hello(name string, more ...func(*schema.Deployment)) *schema.Deployment {
-	d := &schema.Deployment{Name: name, App: "hello", Position: schema.Position{File: name + ".yaml", Line: 1}}
-	for _, f := range more {
-		f(d)
-	}
-	return d
-}
-
-// settle lets a while pass, long enough for pods to become ready.
-func (r *rig) settle() {
-	time.Sleep(10 * time.Second)
-	synctest.Wait()
-}
-
-func (r *rig) status(name string) engine.Status {
-	r.t.Helper()
-	for _, s := range r.engine.Statuses() {
-		if s.Deployment == name {
-			return s
-		}
-	}
-	return engine.Status{}
-}
-
-// expect checks a deployment's state and the words of its reason.
-func (r *rig) expect(name string, state engine.State, reason string) {
-	r.t.Helper()
-	if s := r.status(name); s.State != state || !strings.Contains(s.Reason, reason) {
-		r.t.Errorf("%s is %q (%s), want %q (…%s…)\n%s", name, s.State, s.Reason, state, reason, r.log.String())
-	}
-}
-
-// pods lists the containers of a deployment, on all engines.
-func (r *rig) pods(name string) []memory.Container {
-	var out []memory.Container
-	for _, e := range r.engines {
-		for _, c := range e.Containers() {
-			if c.Deployment == name {
-				out = append(out, c)
-			}
-		}
-	}
-	return out
-}
-
-func (r *rig) writes() int {
-	n := 0
-	for _, b := range r.opened {
-		n += b.Writes()
-	}
-	return n
-}
 
 func TestMainJob(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
@@ -464,15 +287,9 @@ func (s *slowBackend) Apply(ctx context.Context, w backends.Workload, report fun
 
 func TestStaleWorkIsCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}, engines: []*memory.Engine{memory.NewEngine(memory.Options{})}}
+		r := newRig(t, 1)
 		slow := &slowBackend{Backend: r.engines[0].Open("test", "b0"), began: make(chan string, 9), cut: make(chan string, 9)}
-		r.engine = engine.New(engine.Options{
-			Backends: []engine.Backend{{Backend: slow, Config: schema.BackendConfig{Name: "b0", Type: schema.BackendDocker}}},
-			Sources:  r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil)), Grace: time.Second,
-		})
-		ctx, cancel := context.WithCancel(t.Context())
-		r.cancel, r.ended = cancel, make(chan error, 1)
-		go func() { r.ended <- r.engine.Run(ctx) }()
+		r.start(func(o *engine.Options) { o.Backends[0].Backend, o.Grace = slow, time.Second })
 		r.publish("0.1.0")
 		r.declare(hello("one"))
 		<-slow.began
@@ -514,15 +331,9 @@ func TestErrorClasses(t *testing.T) {
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := &rig{t: t, sources: &fakeSources{catalog: catalog.New()}, engines: []*memory.Engine{memory.NewEngine(memory.Options{})}}
+				r := newRig(t, 1)
 				broken := &brokenBackend{Backend: r.engines[0].Open("test", "b0"), kind: kind}
-				r.engine = engine.New(engine.Options{
-					Backends: []engine.Backend{{Backend: broken, Config: schema.BackendConfig{Name: "b0", Type: schema.BackendDocker}}},
-					Sources:  r.sources, Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
-				})
-				ctx, cancel := context.WithCancel(t.Context())
-				r.cancel, r.ended = cancel, make(chan error, 1)
-				go func() { r.ended <- r.engine.Run(ctx) }()
+				r.start(func(o *engine.Options) { o.Backends[0].Backend = broken })
 				r.publish("0.1.0")
 				r.declare(hello("one"))
 				time.Sleep(10 * time.Minute)

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"reflect"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +28,7 @@ func (w *worker) observe(ctx context.Context) {
 		if time.Since(began) > most {
 			pause = first // it held for a while: the next try comes soon
 		}
-		if !sleep(ctx, jittered(pause)) {
+		if !sleep(ctx, w.engine.jittered(pause)) {
 			return
 		}
 		pause = min(2*pause, most)
@@ -47,10 +49,10 @@ func (w *worker) follow(ctx context.Context) error {
 				w.askList()
 				return
 			}
-			w.engine.event(w.backend.Name(), ev)
+			w.event(ev)
 		})
 	})
-	timer := time.NewTimer(jittered(w.engine.resync))
+	timer := time.NewTimer(w.engine.jittered(w.engine.resync))
 	defer timer.Stop()
 	for {
 		select {
@@ -63,7 +65,7 @@ func (w *worker) follow(ctx context.Context) error {
 		if err := w.list(ctx); err != nil {
 			return err
 		}
-		timer.Reset(jittered(w.engine.resync))
+		timer.Reset(w.engine.jittered(w.engine.resync))
 	}
 }
 
@@ -90,14 +92,16 @@ func (w *worker) list(ctx context.Context) error {
 		return err
 	}
 	e.mu.Lock()
-	back := e.world.backends[w.index].Problem != ""
-	changed := e.world.listed(w.index, capacity, pods, asked)
-	for _, name := range changed {
-		e.verify[name] = true
+	b := &e.world.backends[w.index]
+	back := b.Problem != ""
+	e.replan = e.replan || back || !reflect.DeepEqual(b.Capacity, capacity)
+	for _, name := range e.world.listed(w.index, capacity, pods, asked) {
+		e.doubt(name, listed)
+		e.dirty[name] = true
 	}
-	e.replan = e.replan || back || len(changed) > 0
 	e.mu.Unlock()
 	if back {
+		w.told = time.Time{}
 		e.log.Info("backend answers", "backend", w.backend.Name(), "engine", capacity.Engine,
 			"cpus", capacity.CPU.String(), "memory", fmt.Sprintf("%.1fGiB", float64(capacity.Memory)/(1<<30)), "gpus", len(capacity.GPUs), "pods", len(pods))
 	}
@@ -105,7 +109,8 @@ func (w *worker) list(ctx context.Context) error {
 	return nil
 }
 
-// lost notes that the backend does not answer, and says so once.
+// lost notes that the backend does not answer. It says so once, and again after
+// a while if the reason is another one.
 func (w *worker) lost(err error) {
 	why := "the event stream ended"
 	if err != nil {
@@ -113,28 +118,35 @@ func (w *worker) lost(err error) {
 	}
 	e := w.engine
 	e.mu.Lock()
-	news := e.world.lost(w.index, why)
-	e.replan = e.replan || news
-	e.mu.Unlock()
-	if news {
-		e.log.Warn("backend does not answer: its pods run on, and it is tried again", "backend", w.backend.Name(), "error", why)
-		e.poke()
+	defer e.mu.Unlock()
+	b := &e.world.backends[w.index]
+	if b.Problem == why || !w.told.IsZero() && time.Since(w.told) < e.resync {
+		return
 	}
+	b.Problem, w.told = why, time.Now()
+	e.replan = true
+	e.log.Warn("backend does not answer: its pods run on, and it is tried again", "backend", w.backend.Name(), "error", why)
+	e.poke()
 }
 
 // event takes in that a pod changed.
-func (e *Engine) event(backend string, ev backends.Event) {
+func (w *worker) event(ev backends.Event) {
 	if ev.Ours {
 		return
 	}
-	if ev.What != "" {
-		e.log.Info(ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", backend)
-	}
+	e := w.engine
 	e.mu.Lock()
-	e.dirty[ev.Deployment] = true
-	e.verify[ev.Deployment] = true
-	e.mu.Unlock()
-	e.poke()
+	defer e.mu.Unlock()
+	if s := e.statuses[ev.Deployment]; s != nil && ev.What != "" {
+		s.log.tell(e.log, slog.LevelInfo, ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
+	}
+	e.world.hear(w.index, ev.Deployment)
+	if d, ok := e.decision(ev.Deployment); !ok || d.Workload == nil || d.Backend != w.backend.Name() {
+		w.askList() // nothing is applied here, so nobody else would look
+		return
+	}
+	e.doubt(ev.Deployment, news)
+	e.markDirty(ev.Deployment)
 }
 
 // prune removes images that nothing needs any more, where the backend can and may.

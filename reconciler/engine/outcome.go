@@ -1,11 +1,11 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Verdict is the outcome of a commit of the desired state.
@@ -30,23 +30,34 @@ type Outcome struct {
 func (e *Engine) Outcome() Outcome {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	switch state := e.sources.Desired().State; {
+	case state == nil:
+		return Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
+	case state != e.view.State:
+		return Outcome{Commit: state.Commit, Verdict: Pending, Summary: "it was not planned yet"}
+	}
 	return e.outcome()
 }
 
-// outcome sums up all deployments. The caller holds mu.
+// outcome sums up all deployments of the commit that was planned. The caller holds mu.
 func (e *Engine) outcome() Outcome {
-	state := e.desired.State
-	if state == nil {
-		return Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
+	state := e.view.State
+	running := len(e.inState[StateReady])
+	bad := e.reasons(StateFailed)
+	for name, s := range e.inState[StateHeld] {
+		if e.runsSuspended(name) {
+			running++
+		} else {
+			bad = append(bad, name+": "+s.Reason)
+		}
 	}
-	bad := e.reasons(StateFailed, StateHeld)
 	for _, p := range state.Problems().Errors() {
 		bad = append(bad, p.Error())
 	}
 	open := e.reasons(StateWaiting, StateProgressing, StateRemoving)
 	o := Outcome{
 		Commit: state.Commit, Verdict: Success,
-		Summary: fmt.Sprintf("%d of %d running", len(e.inState[StateReady]), state.Len()),
+		Summary: fmt.Sprintf("%d of %d running", running, state.Len()),
 	}
 	if state.Len() == 0 {
 		o.Summary = "no deployment is declared"
@@ -58,11 +69,25 @@ func (e *Engine) outcome() Outcome {
 	case len(open) > 0:
 		o.Verdict = Pending
 		o.Summary += "; " + first(open)
+	case e.last.Commit == o.Commit && e.last.Verdict == Success:
+		// It stays so until the pods are known to be otherwise.
+	default:
+		if name := e.world.anyOutdated(); name != "" {
+			o.Verdict = Pending
+			o.Summary += "; " + name + ": its pods changed, and are being looked at"
+		}
 	}
 	return o
 }
 
-// reasons lists, sorted, why deployments are in one of the states.
+// runsSuspended tells whether a deployment is suspended while its pods run: then
+// all is as it is declared. The caller holds mu.
+func (e *Engine) runsSuspended(name string) bool {
+	d, declared := e.view.State.Deployment(name)
+	return declared && d.Suspend && ready(e.world.pods[name], time.Now()) >= d.ReplicaCount()
+}
+
+// reasons lists why deployments are in one of the states.
 func (e *Engine) reasons(states ...State) []string {
 	var out []string
 	for _, state := range states {
@@ -70,43 +95,43 @@ func (e *Engine) reasons(states ...State) []string {
 			out = append(out, name+": "+s.Reason)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
 // first names the first of several things, and how many more there are.
 func first(of []string) string {
-	text, _, _ := strings.Cut(of[0], "\n")
+	text, _, _ := strings.Cut(slices.Min(of), "\n")
 	if len(of) > 1 {
 		text += fmt.Sprintf(" (and %d more)", len(of)-1)
 	}
 	return text
 }
 
-// tellOutcome logs what became of the commit in force when that is news, pending
-// ones apart. The caller holds mu.
+// tellOutcome logs what became of the commit that was planned when that is news.
+// A failure is told as soon as it is known, and again, when nothing is on its way
+// any more, if it became another. The caller holds mu.
 func (e *Engine) tellOutcome() {
-	if e.open() && len(e.inState[StateFailed])+len(e.inState[StateHeld]) == 0 {
-		e.settled = "" // whatever comes of it is news
-		return
+	commit := e.view.State.Commit
+	if e.last.Commit != commit {
+		e.last = Outcome{Commit: commit}
+		e.outcomes.refill()
+	}
+	open := len(e.inState[StateWaiting])+len(e.inState[StateProgressing])+len(e.inState[StateRemoving]) > 0
+	bad := len(e.inState[StateFailed])+len(e.inState[StateHeld])+len(e.view.State.Problems().Errors()) > 0
+	if open && !bad {
+		e.last.Verdict = Pending // whatever comes of it is news
+	}
+	if open && (!bad || e.last.Verdict == Failure) {
+		return // nothing to tell yet: spare the sum
 	}
 	o := e.outcome()
-	key := o.Commit + " " + string(o.Verdict)
-	if o.Verdict == Failure {
-		key += o.Summary
-	}
-	if o.Verdict == Pending || e.settled == key {
+	if o.Verdict == Pending || o == e.last || o.Verdict == Success && e.last.Verdict == Success {
 		return
 	}
-	e.settled = key
+	e.last = o
 	level := slog.LevelInfo
 	if o.Verdict == Failure {
 		level = slog.LevelError
 	}
-	e.log.Log(context.Background(), level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(o.Commit))
-}
-
-// open tells whether some deployment is on its way. The caller holds mu.
-func (e *Engine) open() bool {
-	return len(e.inState[StateWaiting])+len(e.inState[StateProgressing])+len(e.inState[StateRemoving]) > 0
+	e.outcomes.tell(e.log, level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(commit))
 }

@@ -1,12 +1,13 @@
 package engine
 
 import (
-	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
 )
 
@@ -16,41 +17,73 @@ const patience = 2 * time.Second
 
 // planLoop plans whenever something is dirty, until ctx ends.
 func (e *Engine) planLoop(ctx context.Context) {
-	first := time.AfterFunc(patience, e.poke)
-	defer first.Stop()
 	began := time.Now()
+	alarm := time.NewTimer(patience)
+	defer alarm.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-e.wake:
+		case <-alarm.C:
 		}
-		e.mu.Lock()
-		hasty := e.plan == nil && time.Since(began) < patience && !e.world.asked()
-		e.mu.Unlock()
-		d := e.sources.Desired()
-		if d.State == nil || hasty {
-			continue // nothing is known of what shall run, or of where: nothing is done
+		if time.Since(began) < patience && e.hasty() {
+			continue
 		}
-		e.checkRewind(ctx, d)
-		e.mu.Lock()
-		e.planOnce(d, time.Now())
-		e.tellOutcome()
-		e.mu.Unlock()
+		if next := e.planDue(ctx); !next.IsZero() {
+			alarm.Reset(time.Until(next))
+		} else {
+			alarm.Stop()
+		}
 	}
 }
 
+// hasty tells whether it is too early for the first plan.
+func (e *Engine) hasty() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.plan == nil && !e.world.asked()
+}
+
+// planDue plans if something is to be planned, and tells what became of the
+// commit. It returns when it must be called again, although nothing happens;
+// zero: never.
+func (e *Engine) planDue(ctx context.Context) (next time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v := e.current()
+	for commits := e.unasked(v); len(commits) > 0; commits = e.unasked(v) {
+		e.askHistory(ctx, v.State.Commit, commits)
+		if ctx.Err() != nil {
+			return time.Time{}
+		}
+		v = e.current() // there may be news by now
+	}
+	if v.State == nil {
+		return time.Time{} // nothing is known of what shall run: nothing is done
+	}
+	now := time.Now()
+	for name, at := range e.alarms {
+		if !now.Before(at) {
+			e.dirty[name] = true
+		}
+	}
+	e.markUsers(v)
+	if e.replan || e.plan == nil || len(e.dirty) > 0 || v != e.view || e.rewind.news {
+		e.planOnce(v, now)
+	}
+	e.tellOutcome()
+	next = e.rewind.again
+	for _, at := range e.alarms {
+		next = earlier(next, at)
+	}
+	return next
+}
+
 // planOnce plans what is dirty and queues what follows. The caller holds mu.
-func (e *Engine) planOnce(d Desired, now time.Time) {
-	if d.Stale != e.desired.Stale || d.Rewound != e.desired.Rewound || d.Confirmed != e.desired.Confirmed {
-		e.replan = true
-	}
-	e.desired = d
-	e.markUsers()
-	if !e.replan && e.plan != nil && len(e.dirty) == 0 {
-		return
-	}
-	in := e.input(now)
+func (e *Engine) planOnce(v view, now time.Time) {
+	in := e.input(v, now)
+	names := slices.Collect(maps.Keys(e.dirty))
 	all := e.replan || e.plan == nil
 	switch {
 	case e.plan == nil:
@@ -58,35 +91,30 @@ func (e *Engine) planOnce(d Desired, now time.Time) {
 	case all:
 		e.plan = e.plan.ReviseAll(in)
 	default:
-		names := make([]string, 0, len(e.dirty))
-		for name := range e.dirty {
-			names = append(names, name)
-		}
 		e.plan = e.plan.Revise(in, names)
 	}
-	names := e.plan.Planned()
-	e.metrics.planned(time.Since(now), len(names))
-	e.replan = false
+	e.view, e.replan, e.rewind.news = v, false, false
 	clear(e.dirty)
-	for name := range e.verify {
-		if _, ok := e.plan.Decision(name); !ok {
-			delete(e.verify, name) // neither declared nor there
-		}
-	}
-	for _, name := range names {
+	e.metrics.planned(time.Since(now), len(e.plan.Planned()))
+	for _, name := range e.plan.Planned() {
 		e.dispatch(name, now)
 	}
-	if all {
-		e.forgetGone()
+	if !all {
+		return
+	}
+	for _, name := range slices.AppendSeq(names, maps.Keys(e.statuses)) {
+		if _, ok := e.plan.Decision(name); !ok {
+			e.forget(name)
+		}
 	}
 }
 
 // markUsers marks the deployments of the apps that changed. The caller holds mu.
-func (e *Engine) markUsers() {
+func (e *Engine) markUsers(v view) {
 	if len(e.apps) == 0 {
 		return
 	}
-	for name, d := range e.desired.State.Deployments() {
+	for name, d := range v.State.Deployments() {
 		if e.apps[d.App] {
 			e.dirty[name] = true
 		}
@@ -94,13 +122,12 @@ func (e *Engine) markUsers() {
 	clear(e.apps)
 }
 
-// input gathers what the planner needs. The caller holds mu for as long as it is used.
-func (e *Engine) input(now time.Time) planner.Input {
-	return planner.Input{
-		Desired: e.desired.State, Catalog: e.sources.Catalog(),
-		Backends: e.world.backends, Pods: e.world.pods, Now: now,
-		Unreadable: e.desired.Stale, Rewound: cmp.Or(e.desired.Rewound, e.rewind.why), Confirmed: e.desired.Confirmed,
+// decision returns what the plan says of a deployment. The caller holds mu.
+func (e *Engine) decision(name string) (planner.Decision, bool) {
+	if e.plan == nil {
+		return planner.Decision{}, false
 	}
+	return e.plan.Decision(name)
 }
 
 // dispatch notes the decision about one deployment and queues it where
@@ -113,14 +140,43 @@ func (e *Engine) dispatch(name string, now time.Time) {
 	}
 	e.note(d, now)
 	for _, w := range e.workers {
-		w.redirect(name, e.task(w, d))
+		t := e.task(w, d)
+		w.redirect(name, t, e.doubts[name] == news)
+		if t.workload == nil && e.world.seen[w.index].unsure[name] {
+			w.askList() // nobody else would look at what was left there
+		}
 	}
-	if d.Workload == nil && e.verify[name] && d.Action != planner.Remove {
-		// Nothing will be applied, so nobody would look at its pods again.
-		delete(e.verify, name)
+	if d.Workload == nil && d.Action != planner.Remove {
+		e.drop(name)
+	}
+	e.setAlarm(d, now)
+}
+
+// drop drops doubts about a deployment whose pods no backend looks at by itself:
+// lists tell of them. The caller holds mu.
+func (e *Engine) drop(name string) {
+	if e.doubts[name] == news {
 		for _, w := range e.workers {
 			w.askList()
 		}
+	}
+	delete(e.doubts, name)
+}
+
+// setAlarm notes when time alone changes what a decision was made of. The caller
+// holds mu.
+func (e *Engine) setAlarm(d planner.Decision, now time.Time) {
+	delete(e.alarms, d.Deployment)
+	doc, declared := e.view.State.Deployment(d.Deployment)
+	if !declared || d.Workload != nil {
+		return
+	}
+	next := readyByTime(e.world.pods[d.Deployment], now)
+	for _, name := range doc.DependsOn {
+		next = earlier(next, readyByTime(e.world.pods[name], now))
+	}
+	if !next.IsZero() {
+		e.alarms[d.Deployment] = next
 	}
 }
 
@@ -135,53 +191,84 @@ const (
 
 type task struct {
 	kind     taskKind
-	decision planner.Decision
+	workload *backends.Workload // what shall run on the backend; nil: nothing, or it is not known
 }
 
-// id tells tasks apart: work on another one is out of date.
+// id tells tasks apart: work on another one is out of date. The hash takes a
+// while, so it is asked for only where something is to be compared.
 func (t task) id() string {
 	switch {
 	case t.kind == remove:
 		return "remove"
-	case t.decision.Workload == nil:
-		return "nothing"
+	case t.workload == nil:
+		return ""
 	default:
-		return t.decision.Workload.InputHash() + "*" + strconv.Itoa(t.decision.Workload.Replicas)
+		return t.workload.InputHash() + "*" + strconv.Itoa(t.workload.Replicas)
 	}
 }
 
 // task tells what the decision asks of one worker. The caller holds mu.
 func (e *Engine) task(w *worker, d planner.Decision) task {
 	name := w.backend.Name()
-	t := task{decision: d}
-	switch {
-	case slices.Contains(d.Leave, name):
-		moved := d.Action == planner.Replace && !e.readyOn(d)
-		if !moved && (d.Action == planner.Remove || d.Action == planner.Replace || d.Action == planner.Keep) {
-			t.kind = remove
+	if slices.Contains(d.Leave, name) {
+		if d.Action == planner.Remove || e.arrived(d) {
+			return task{kind: remove}
 		}
-	case d.Workload == nil || d.Backend != name:
-	case d.Changes():
+		return task{}
+	}
+	if d.Workload == nil || d.Backend != name {
+		return task{}
+	}
+	t := task{workload: d.Workload}
+	switch {
+	case e.unsettled(d) != "":
+	case e.doubts[d.Deployment] != 0:
 		t.kind = apply
-	case e.verify[d.Deployment] || !e.appliedReady(d):
+	case d.Action == planner.Keep:
+		if e.world.problem(name) == "" && !e.asDeclared(d) {
+			t.kind = apply
+		}
+	case d.Changes() && (len(d.Leave) == 0 || !e.arrived(d)):
 		t.kind = apply
 	}
 	return t
 }
 
-// readyOn tells whether the deployment's workload is ready where it shall be.
-func (e *Engine) readyOn(d planner.Decision) bool {
-	pods := e.world.podsOn(d.Backend, d.Deployment)
-	return d.Workload != nil && ready(pods, time.Now()) >= d.Workload.Replicas
+// asDeclared tells whether the pods of a deployment that is kept are as they
+// should be, as far as was observed. The caller holds mu.
+func (e *Engine) asDeclared(d planner.Decision) bool {
+	return good(e.world.podsOn(d.Backend, d.Deployment), time.Now()) >= d.Workload.Replicas
 }
 
-// appliedReady tells whether nothing needs to be asked about a deployment that
-// is kept: its pods are ready, as far as was observed.
-func (e *Engine) appliedReady(d planner.Decision) bool {
-	if d.Action == planner.Hold {
-		return true // only news of its pods makes it worth a look
+// arrived tells whether a deployment that moves runs where it shall be, and
+// there is nothing left to do but to leave the other backends. The caller holds mu.
+func (e *Engine) arrived(d planner.Decision) bool {
+	if d.Workload == nil {
+		return false
 	}
-	return e.readyOn(d)
+	pods := e.world.podsOn(d.Backend, d.Deployment)
+	spec := d.Workload.SpecHash()
+	return len(pods) == d.Workload.Replicas && good(pods, time.Now()) == len(pods) &&
+		!slices.ContainsFunc(pods, func(p backends.Pod) bool { return p.SpecHash != spec })
+}
+
+// unsettled tells why nothing may be made for the deployment yet: work on another
+// backend goes on or was cut off, and nobody knows yet what it left. Empty:
+// nothing is in the way. The caller holds mu.
+func (e *Engine) unsettled(d planner.Decision) string {
+	for _, w := range e.workers {
+		name := w.backend.Name()
+		if name == d.Backend {
+			continue
+		}
+		if u, busy := w.underway[d.Deployment]; busy && u.kind == apply {
+			return "work on " + name + " is being stopped"
+		}
+		if e.world.seen[w.index].unsure[d.Deployment] {
+			return "work on " + name + " was cut off, and what it left is not known yet"
+		}
+	}
+	return ""
 }
 
 // short is how people name a commit.

@@ -8,7 +8,7 @@ import "fmt"
 func (e *Engine) Ready() (ok bool, why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.desired.State == nil {
+	if e.view.State == nil {
 		return false, "the desired state was not read yet"
 	}
 	known := 0

@@ -1,69 +1,81 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
-
-	"github.com/berthdev/berth/sources/desired"
+	"time"
 )
+
+// historyPause is how long it takes until a history that could not be read is
+// asked again.
+const historyPause = 30 * time.Second
 
 // rewind is what was found out about the history of the desired state: whether
 // pods that nothing declares any more were made by commits that come after the
 // head. Then the desired state went back, and Berth may have slept through it.
 type rewind struct {
-	head    string
-	checked map[string]bool // commits that made such pods
-	why     string          // empty: it did not go back
+	head   string
+	asked  map[string]bool // commits that made such pods
+	why    string          // empty: it did not go back
+	unread string          // why the history could not be read: until it is, nothing is removed
+	again  time.Time       // when it is asked again then
+	news   bool            // the answers changed since the last plan
 }
 
-// checkRewind asks the history about pods of deployments that were dropped.
-func (e *Engine) checkRewind(ctx context.Context, d Desired) {
-	head := d.State.Commit
-	if head == "" {
-		return
+// follow forgets the answers about another head, and those that could not be had.
+func (r *rewind) follow(head string, now time.Time) {
+	switch {
+	case r.head != head || r.asked == nil:
+		*r = rewind{head: head, asked: map[string]bool{}, news: r.news || r.why != "" || r.unread != ""}
+	case r.unread != "" && !now.Before(r.again):
+		*r = rewind{head: head, asked: map[string]bool{}, why: r.why, news: true}
 	}
-	e.mu.Lock()
-	if e.rewind.head != head {
-		e.replan = e.replan || e.rewind.why != "" // what was held may go now
-		e.rewind = rewind{head: head, checked: map[string]bool{}}
-	}
-	commits := e.orphanCommits(d.State)
-	e.mu.Unlock()
+}
+
+// askHistory asks whether the commits come after the head. The caller holds mu,
+// which is not held meanwhile.
+func (e *Engine) askHistory(ctx context.Context, head string, commits []string) {
 	for _, commit := range commits {
-		later, err := e.sources.Contains(ctx, commit, head)
-		if err != nil {
-			e.log.Warn("the history cannot be read", "commit", short(commit), "error", err)
-			continue
-		}
-		e.mu.Lock()
-		e.rewind.checked[commit] = true
-		if later && e.rewind.why == "" {
-			e.rewind.why = "the desired state went back from " + short(commit) + " to " + short(head)
-			e.replan = true
-		}
 		e.mu.Unlock()
+		later, err := e.sources.Contains(ctx, commit, head)
+		e.mu.Lock()
+		r := &e.rewind
+		r.asked[commit] = true
+		switch {
+		case err != nil:
+			r.unread = "the history of the desired state cannot be read: " + err.Error()
+			r.again, r.news = time.Now().Add(historyPause), true
+		case later:
+			r.why = cmp.Or(r.why, "the desired state went back from "+short(commit)+" to "+short(head))
+			r.news = true
+		}
 	}
 }
 
-// orphanCommits returns the commits, not asked about yet, that made pods of
-// dirty deployments which nothing declares. The caller holds mu.
-func (e *Engine) orphanCommits(state *desired.State) []string {
+// unasked returns the commits, not asked about yet, that made pods which nothing
+// declares, of deployments that are about to be planned. The caller holds mu.
+func (e *Engine) unasked(v view) []string {
+	if v.State == nil || v.State.Commit == "" {
+		return nil
+	}
+	e.rewind.follow(v.State.Commit, time.Now())
 	found := map[string]bool{}
 	look := func(name string) {
 		if len(e.world.pods[name]) == 0 {
 			return
 		}
-		if _, declared := state.Deployment(name); declared {
+		if _, declared := v.State.Deployment(name); declared {
 			return
 		}
 		for _, p := range e.world.pods[name] {
-			if p.Commit != "" && p.Commit != e.rewind.head && !e.rewind.checked[p.Commit] {
+			if p.Commit != "" && p.Commit != v.State.Commit && !e.rewind.asked[p.Commit] {
 				found[p.Commit] = true
 			}
 		}
 	}
-	if e.replan {
+	if e.replan || e.plan == nil || e.plan.Guard().Orphans > 0 && (v != e.view || e.rewind.news) {
 		for name := range e.world.pods {
 			look(name)
 		}

@@ -1,10 +1,10 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/backends"
@@ -38,7 +38,8 @@ type Status struct {
 	Source     string // the file that declares it
 	Pods       []backends.Pod
 
-	settled string // what was last logged
+	about string // the task that State and Reason tell of; empty: none
+	log   quota
 }
 
 // Statuses returns where every deployment stands, in the order of names.
@@ -65,30 +66,76 @@ func compare(a, b string) int {
 	return 0
 }
 
-// note takes in a decision. The caller holds mu.
+// note takes in a decision. What work has told of the very same task stands,
+// until the pods say otherwise. The caller holds mu.
 func (e *Engine) note(d planner.Decision, now time.Time) {
 	s := e.status(d)
+	id := e.homeTask(d).id // asked for only where something is to be compared
+	told := s.about != "" && s.about == id()
 	switch d.Action {
 	case planner.Wait:
-		e.turn(s, StateWaiting, d.Reason)
+		e.turn(s, StateWaiting, d.Reason, "")
 	case planner.Hold:
-		e.turn(s, StateHeld, d.Reason)
 		if d.Workload != nil { // a rollout that failed before
-			e.turn(s, StateFailed, d.Reason)
+			e.turn(s, StateFailed, d.Reason, "")
+		} else {
+			e.turn(s, StateHeld, d.Reason, "")
 		}
 	case planner.Remove:
-		e.turn(s, StateRemoving, d.Reason)
+		if !told {
+			e.turn(s, StateRemoving, d.Reason, id())
+		}
 	case planner.Keep:
-		if e.readyOn(d) {
+		switch problem := e.world.problem(d.Backend); {
+		case problem != "":
+			e.turn(s, StateWaiting, d.Backend+" does not answer: "+problem+"; its pods run on", "")
+		case e.noteTrouble(s, d):
+		case s.State != StateReady && e.world.outdated(d.Deployment):
+			if !told {
+				e.turn(s, StateProgressing, "its pods changed, and are being looked at", id())
+			}
+		case e.asDeclared(d):
 			e.turnReady(s, d, now)
-		} else if s.State != StateFailed && s.State != StateProgressing { // its backend says more
-			e.turn(s, StateProgressing, "its pods are becoming ready")
+		case !told:
+			e.turn(s, StateProgressing, "its pods are becoming ready", id())
 		}
 	default:
-		if s.State != StateProgressing && s.State != StateFailed || s.Release != d.Release {
-			e.turn(s, StateProgressing, string(d.Action)+": "+d.Reason)
+		why := e.unsettled(d)
+		switch {
+		case why != "":
+			e.turn(s, StateWaiting, why, "")
+		case e.noteTrouble(s, d), told:
+		default:
+			if d.Action == planner.Replace {
+				s.log.refill()
+			}
+			e.turn(s, StateProgressing, string(d.Action)+": "+d.Reason, id())
 		}
 	}
+}
+
+// noteTrouble tells of the error for which a deployment's task is paused, if it
+// is: that stands until the task succeeds or becomes another one. The caller holds mu.
+func (e *Engine) noteTrouble(s *Status, d planner.Decision) bool {
+	for _, w := range e.workers {
+		if w.backend.Name() != d.Backend {
+			continue
+		}
+		if p := w.pauses[d.Deployment]; p != nil && p.task == e.homeTask(d).id() {
+			e.turn(s, p.state, p.why, p.task)
+			return true
+		}
+	}
+	return false
+}
+
+// homeTask is the task that a deployment's status is about: that of the backend
+// where it shall run.
+func (e *Engine) homeTask(d planner.Decision) task {
+	if d.Action == planner.Remove {
+		return task{kind: remove}
+	}
+	return task{workload: d.Workload}
 }
 
 // status returns the deployment's status, brought up to the decision. The caller holds mu.
@@ -98,8 +145,8 @@ func (e *Engine) status(d planner.Decision) *Status {
 		s = &Status{Deployment: d.Deployment, Since: time.Now()}
 		e.statuses[d.Deployment] = s
 	}
-	if d.Release != "" {
-		if s.Release != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend) {
+	if d.Backend != "" && d.Release != "" {
+		if s.Backend != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend) {
 			e.log.Info(fmt.Sprintf("chosen: %s %s on %s", d.Release, d.Flavour, d.Backend),
 				"deployment", d.Deployment, "why", d.Why)
 		}
@@ -109,40 +156,42 @@ func (e *Engine) status(d planner.Decision) *Status {
 	return s
 }
 
-// noteProgress takes in what a backend's steps brought about. The caller holds mu.
-func (e *Engine) noteProgress(d planner.Decision, p backends.Progress) {
+// noteWork takes in what work on a task brought about. The caller holds mu.
+func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err error) {
 	s := e.statuses[d.Deployment]
 	if s == nil {
 		return // it went while it was worked on
 	}
-	switch p.Phase {
-	case backends.PhaseReady:
-		e.turnReady(s, d, time.Now())
-	case backends.PhaseFailed:
-		e.turn(s, StateFailed, p.Reason)
+	e.poke() // the commit's outcome may be another one
+	about := e.homeTask(d).id()
+	switch {
+	case err != nil:
+		e.turn(s, stateAfter(err), err.Error(), about)
+	case t.kind == remove:
+		e.markDirty(d.Deployment)
+	case p.Phase == backends.PhaseFailed:
+		e.turn(s, StateFailed, p.Reason, about)
+	case p.Phase != backends.PhaseReady:
+		e.turn(s, StateProgressing, p.Reason, about)
+	case len(d.Leave) > 0 && e.arrived(d):
+		e.turn(s, StateProgressing, "it runs on "+d.Backend+", and leaves "+strings.Join(d.Leave, ", "), about)
+		e.markDirty(d.Deployment)
 	default:
-		e.turn(s, StateProgressing, p.Reason)
+		e.turnReady(s, d, time.Now())
 	}
-	e.poke()
 }
 
-// noteError takes in why steps could not be taken. The caller holds mu.
-func (e *Engine) noteError(d planner.Decision, err, cause error) {
-	s := e.statuses[d.Deployment]
-	if s == nil || cause != nil {
-		return // gone, superseded or stopping: its newest decision says what follows
-	}
-	state := StateWaiting
+// stateAfter is where an error leaves a deployment.
+func stateAfter(err error) State {
 	if kind := schema.KindOf(err); kind == schema.Invalid || kind == schema.Terminal {
-		state = StateFailed
+		return StateFailed
 	}
-	e.turn(s, state, err.Error())
-	e.poke()
+	return StateWaiting
 }
 
 func (e *Engine) turnReady(s *Status, d planner.Decision, now time.Time) {
 	pods := e.world.podsOn(d.Backend, d.Deployment)
-	reason := fmt.Sprintf("%d of %d running %s %s on %s", ready(pods, now), d.Workload.Replicas, d.Release, d.Flavour, d.Backend)
+	reason := fmt.Sprintf("%d of %d running %s %s on %s", good(pods, now), d.Workload.Replicas, d.Release, d.Flavour, d.Backend)
 	if d.Workload.Replicas == 0 {
 		reason = "declared with no replicas"
 	}
@@ -151,14 +200,16 @@ func (e *Engine) turnReady(s *Status, d planner.Decision, now time.Time) {
 			reason += fmt.Sprintf(", %s:%d", at.Host, at.Port)
 		}
 	}
-	e.turn(s, StateReady, reason)
+	e.turn(s, StateReady, reason, "")
 }
 
 // levels says how loud a turn to a state is.
 var levels = map[State]slog.Level{StateFailed: slog.LevelError, StateWaiting: slog.LevelWarn, StateHeld: slog.LevelWarn}
 
-// turn notes where a deployment stands now, and tells it when that is news.
-func (e *Engine) turn(s *Status, to State, reason string) {
+// turn notes where a deployment stands now, and tells it when that is news. about
+// is the task that it stands there with; empty: none that work could tell more of.
+func (e *Engine) turn(s *Status, to State, reason, about string) {
+	s.about = about
 	if s.State == to && s.Reason == reason {
 		return
 	}
@@ -170,10 +221,7 @@ func (e *Engine) turn(s *Status, to State, reason string) {
 		}
 	}
 	s.State, s.Reason = to, reason
-	if told := string(to) + " " + reason; s.settled != told {
-		s.settled = told
-		e.log.Log(context.Background(), levels[to], string(to)+": "+reason, "deployment", s.Deployment)
-	}
+	s.log.tell(e.log, levels[to], string(to)+": "+reason, "deployment", s.Deployment)
 }
 
 // move keeps count of which deployments are in which state; the state "" is
@@ -191,29 +239,27 @@ func (e *Engine) move(s *Status, to State) {
 
 // markDependents marks the deployments that wait for this one. The caller holds mu.
 func (e *Engine) markDependents(name string) {
-	if e.desired.State == nil {
+	if e.view.State == nil {
 		return
 	}
-	for _, other := range e.desired.State.Dependents(name) {
-		e.dirty[other] = true
-		e.poke()
+	for _, other := range e.view.State.Dependents(name) {
+		e.markDirty(other)
 	}
 }
 
 // forget drops a deployment that is neither declared nor there. The caller holds mu.
 func (e *Engine) forget(name string) {
+	for _, w := range e.workers {
+		w.drop(name)
+		if e.world.seen[w.index].unsure[name] {
+			w.askList()
+		}
+	}
+	delete(e.alarms, name)
+	e.drop(name)
 	if s := e.statuses[name]; s != nil {
 		e.move(s, "")
 		e.log.Info("removed", "deployment", name)
 		delete(e.statuses, name)
-	}
-}
-
-// forgetGone drops every status that the plan does not know. The caller holds mu.
-func (e *Engine) forgetGone() {
-	for name := range e.statuses {
-		if _, ok := e.plan.Decision(name); !ok {
-			e.forget(name)
-		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -12,15 +11,9 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
-	"github.com/berthdev/berth/schema"
 )
 
-const (
-	defaultWorkers = 8
-	firstRetry     = 200 * time.Millisecond
-	firstWait      = 5 * time.Second // where an event is awaited that may not be seen, as an image pushed later
-	lastRetry      = 5 * time.Minute
-)
+const defaultWorkers = 8
 
 var errSuperseded = errors.New("superseded by newer input")
 
@@ -29,42 +22,38 @@ var errSuperseded = errors.New("superseded by newer input")
 type worker struct {
 	engine  *Engine
 	backend Backend
-	index   int // in the configuration
-	queue   workqueue.TypedDelayingInterface[string]
+	index   int                                      // in the configuration
+	queue   workqueue.TypedDelayingInterface[string] // while it runs
 	retries workqueue.TypedRateLimiter[string]
 	relist  chan struct{} // one slot
+	told    time.Time     // when it was last told that the backend does not answer; zero: it does
 
-	mu       sync.Mutex
+	// Guarded by the engine's mu:
 	underway map[string]underway
-	pauses   map[string]pause
+	pauses   map[string]*pause
 }
 
 // underway is work in progress on one deployment.
 type underway struct {
+	kind   taskKind
 	task   string
+	began  uint64 // by the world's clock
 	cancel context.CancelCauseFunc
-}
-
-// pause keeps a deployment that failed from being tried again too soon: until
-// then, or until its task is another one.
-type pause struct {
-	task  string
-	until time.Time // zero: until the input changes
 }
 
 func newWorker(e *Engine, b Backend, index int) *worker {
 	return &worker{
 		engine: e, backend: b, index: index,
-		queue:    workqueue.NewTypedDelayingQueue[string](),
 		retries:  workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry),
 		relist:   make(chan struct{}, 1),
 		underway: map[string]underway{},
-		pauses:   map[string]pause{},
+		pauses:   map[string]*pause{},
 	}
 }
 
-// start runs the backend's workers until its queue is shut down.
-func (w *worker) start(ctx context.Context, group *errgroup.Group) {
+// start runs the backend's workers until its queue is shut down. What is queued
+// when running ends is not begun any more; what was begun may go on until ctx ends.
+func (w *worker) start(running, ctx context.Context, group *errgroup.Group) {
 	n := w.backend.Config.Workers
 	if n <= 0 {
 		n = defaultWorkers
@@ -76,7 +65,9 @@ func (w *worker) start(ctx context.Context, group *errgroup.Group) {
 				if shutdown {
 					return nil
 				}
-				w.work(ctx, name)
+				if running.Err() == nil {
+					w.work(ctx, name)
+				}
 				w.queue.Done(name)
 			}
 		})
@@ -84,127 +75,98 @@ func (w *worker) start(ctx context.Context, group *errgroup.Group) {
 }
 
 // redirect queues what a new decision asks for, and cuts off work that it has
-// overtaken. It does not hurry a task that is paused after an error.
-func (w *worker) redirect(name string, t task) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	id := t.id()
-	if u, ok := w.underway[name]; ok && u.task != id {
+// overtaken. It does not hurry a task that is paused after an error; news of the
+// deployment's pods does, a little. The caller holds the engine's mu.
+func (w *worker) redirect(name string, t task, news bool) {
+	if u, busy := w.underway[name]; busy && u.task != t.id() {
 		u.cancel(errSuperseded)
 	}
-	if p, ok := w.pauses[name]; ok {
-		if p.task == id && (p.until.IsZero() || time.Now().Before(p.until)) {
-			return
-		}
-		delete(w.pauses, name)
-		w.retries.Forget(name)
+	if w.stillPaused(name, t, news) || t.kind == nothing {
+		return
 	}
-	if t.kind != nothing {
-		w.queue.Add(name)
+	w.queue.Add(name)
+}
+
+// drop cuts off all work on a deployment that is no more, and forgets it. The
+// caller holds the engine's mu.
+func (w *worker) drop(name string) {
+	if u, busy := w.underway[name]; busy {
+		u.cancel(errSuperseded)
 	}
+	delete(w.pauses, name)
+	w.retries.Forget(name)
 }
 
 // work does what the newest decision asks about one deployment.
 func (w *worker) work(ctx context.Context, name string) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	e := w.engine
-	e.mu.Lock()
-	if e.plan == nil {
-		e.mu.Unlock()
-		return
-	}
-	d, ok := e.plan.Decision(name)
-	if !ok {
-		e.mu.Unlock()
-		return
-	}
-	t := e.task(w, d)
-	if t.kind == apply {
-		delete(e.verify, name)
-	}
-	e.mu.Unlock()
+	d, t := w.begin(name, cancel)
 	if t.kind == nothing {
 		return
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	w.mu.Lock()
-	w.underway[name] = underway{task: t.id(), cancel: cancel}
-	w.mu.Unlock()
 	began := time.Now()
+	var progress backends.Progress
 	var err error
 	if t.kind == apply {
-		err = w.apply(ctx, d)
+		progress, err = w.backend.Apply(ctx, *d.Workload, e.tellStep(w.backend.Name(), d))
 	} else {
-		err = w.remove(ctx, d)
+		err = w.backend.Remove(ctx, name, e.tellStep(w.backend.Name(), d))
 	}
-	w.mu.Lock()
-	delete(w.underway, name)
-	w.mu.Unlock()
 	e.metrics.worked(w.backend.Name(), t.kind, time.Since(began), err)
-	w.settle(ctx, name, t, err)
-}
-
-// apply takes the next steps towards the decision's workload.
-func (w *worker) apply(ctx context.Context, d planner.Decision) error {
-	e := w.engine
-	progress, err := w.backend.Apply(ctx, *d.Workload, e.tellStep(w.backend.Name(), d))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err != nil {
-		e.noteError(d, err, context.Cause(ctx))
-		e.verify[d.Deployment] = true // what it got to is not known
-		return err
-	}
-	if e.world.observed(w.backend.Name(), d.Deployment, progress.Pods) {
-		e.dirty[d.Deployment] = true
-		e.markDependents(d.Deployment)
-		e.poke()
-	}
-	e.noteProgress(d, progress)
-	if !progress.Again.IsZero() {
-		e.verify[d.Deployment] = true
-		w.queue.AddAfter(d.Deployment, max(time.Until(progress.Again), 5*time.Millisecond))
-	}
-	return nil
-}
-
-// remove removes the deployment's pods from this backend.
-func (w *worker) remove(ctx context.Context, d planner.Decision) error {
-	e := w.engine
-	err := w.backend.Remove(ctx, d.Deployment, e.tellStep(w.backend.Name(), d))
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err != nil {
-		e.noteError(d, err, context.Cause(ctx))
-		w.askList()
-		return err
-	}
-	e.world.observed(w.backend.Name(), d.Deployment, nil)
-	e.dirty[d.Deployment] = true
-	e.poke()
-	return nil
-}
-
-// settle decides when a deployment is worked on again after an error.
-func (w *worker) settle(ctx context.Context, name string, t task, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.pauses, name)
-	switch kind := schema.KindOf(err); {
-	case err == nil:
-		w.retries.Forget(name)
+	w.observed(ctx, name, t, progress, err)
+	switch {
 	case errors.Is(context.Cause(ctx), errSuperseded):
-		w.retries.Forget(name)
-		w.queue.Add(name)
-	case kind == schema.Transient || kind == schema.Waiting:
-		again := jittered(w.retries.When(name))
-		if kind == schema.Waiting {
-			again = min(max(again, jittered(firstWait)), jittered(lastRetry))
+		// Its newest decision says what follows, here or on another backend.
+		e.markDirty(name)
+	case ctx.Err() == nil:
+		e.noteWork(d, t, progress, err)
+	}
+	w.settle(ctx, name, t, progress.Again, err)
+}
+
+// begin notes that work begins, and returns on what; nothing if nothing is to be
+// done now.
+func (w *worker) begin(name string, cancel context.CancelCauseFunc) (planner.Decision, task) {
+	e := w.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d, ok := e.decision(name)
+	if !ok {
+		return d, task{}
+	}
+	t := e.task(w, d)
+	if t.kind == nothing || w.stillPaused(name, t, false) {
+		return d, task{}
+	}
+	if t.kind == apply {
+		delete(e.doubts, name)
+	}
+	w.underway[name] = underway{kind: t.kind, task: t.id(), began: e.world.clock, cancel: cancel}
+	return d, t
+}
+
+// observed takes in the pods that work on a deployment has left, which is at its
+// end. The caller holds the engine's mu.
+func (w *worker) observed(ctx context.Context, name string, t task, progress backends.Progress, err error) {
+	e := w.engine
+	at := w.underway[name].began
+	delete(w.underway, name)
+	switch {
+	case err == nil, t.kind == apply && progress.Phase != "" && ctx.Err() == nil:
+		if e.world.observed(w.index, name, progress.Pods, at) {
+			e.markDirty(name)
 		}
-		w.pauses[name] = pause{task: t.id(), until: time.Now().Add(again)}
-		w.queue.AddAfter(name, again)
+	case t.kind == apply:
+		e.world.lostTrack(w.index, name)
 	default:
-		w.pauses[name] = pause{task: t.id()}
+		w.askList()
+	}
+	if t.kind == apply && err != nil {
+		e.doubt(name, due)
 	}
 }
 

@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/schema"
 )
 
 // notAsked is the problem of a backend before the first answer or error.
@@ -15,52 +17,116 @@ const notAsked = "not asked yet"
 type world struct {
 	backends []planner.Backend // in the order of the configuration
 	pods     map[string][]backends.Pod
-	// touched counts, for each deployment, the observations made by workers, so
-	// that a list which began before one does not undo it.
+	seen     []sightings // by backend
+	clock    uint64
+}
+
+// sightings are what workers saw of a backend since it was listed last.
+type sightings struct {
+	// touched tells when, by the world's clock, so that a list which began before
+	// does not undo it.
 	touched map[string]uint64
-	clock   uint64
+	// unsure are the deployments of which work was cut off: what it left is not known.
+	unsure map[string]bool
+	// heard tells when an event told of a pod's change that nobody has looked at.
+	heard map[string]uint64
 }
 
 func newWorld(bs []Backend) world {
-	w := world{pods: map[string][]backends.Pod{}, touched: map[string]uint64{}}
+	w := world{pods: map[string][]backends.Pod{}}
 	for _, b := range bs {
 		w.backends = append(w.backends, planner.Backend{
 			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: notAsked,
 		})
+		w.seen = append(w.seen, sightings{touched: map[string]uint64{}, unsure: map[string]bool{}, heard: map[string]uint64{}})
 	}
 	return w
 }
 
 // listed takes in a whole list of a backend's pods, which was asked for at the
-// given clock. It returns the deployments whose pods changed by it.
+// given clock. It returns the deployments about which anything changed by it.
 func (w *world) listed(backend int, capacity backends.Capacity, pods []backends.Pod, asked uint64) []string {
-	b := &w.backends[backend]
+	b, seen := &w.backends[backend], &w.seen[backend]
 	b.Capacity, b.Known, b.Problem = capacity, true, ""
 	byName := map[string][]backends.Pod{}
 	for _, p := range pods {
 		byName[p.Deployment] = append(byName[p.Deployment], p)
 	}
 	for name := range w.pods {
-		if _, seen := byName[name]; !seen {
+		if _, found := byName[name]; !found {
+			byName[name] = nil
+		}
+	}
+	for name := range seen.unsure {
+		if _, found := byName[name]; !found {
 			byName[name] = nil
 		}
 	}
 	var changed []string
-	for name, seen := range byName {
-		if w.touched[name] <= asked && w.replace(b.Name, name, seen) {
+	for name, found := range byName {
+		if seen.touched[name] > asked {
+			continue
+		}
+		news := w.replace(b.Name, name, found)
+		if news || seen.unsure[name] {
 			changed = append(changed, name)
 		}
+		delete(seen.touched, name)
+		delete(seen.unsure, name)
 	}
+	past := func(_ string, at uint64) bool { return at <= asked }
+	maps.DeleteFunc(seen.touched, past)
+	maps.DeleteFunc(seen.heard, past)
 	slices.Sort(changed)
 	return changed
 }
 
-// observed takes in the pods that a worker saw of one deployment, and tells
-// whether anything changed by it.
-func (w *world) observed(backend, deployment string, pods []backends.Pod) bool {
+// observed takes in the pods that a worker saw of one deployment, which it began
+// to look at at the given clock, and tells whether anything changed by it.
+func (w *world) observed(backend int, deployment string, pods []backends.Pod, began uint64) bool {
+	seen := &w.seen[backend]
+	if seen.heard[deployment] <= began {
+		delete(seen.heard, deployment)
+	}
+	w.touch(backend, deployment)
+	delete(seen.unsure, deployment)
+	return w.replace(w.backends[backend].Name, deployment, pods)
+}
+
+// lostTrack notes that a worker cannot tell what it left of one deployment.
+func (w *world) lostTrack(backend int, deployment string) {
+	w.touch(backend, deployment)
+	w.seen[backend].unsure[deployment] = true
+}
+
+// hear notes that a pod of one deployment changed.
+func (w *world) hear(backend int, deployment string) {
 	w.clock++
-	w.touched[deployment] = w.clock
-	return w.replace(backend, deployment, pods)
+	w.seen[backend].heard[deployment] = w.clock
+}
+
+// outdated tells whether pods of the deployment changed since it was looked at.
+func (w *world) outdated(deployment string) bool {
+	return slices.ContainsFunc(w.seen, func(s sightings) bool { return s.heard[deployment] > 0 })
+}
+
+// anyOutdated returns a deployment whose pods changed since it was looked at, the
+// first by name; empty: there is none.
+func (w *world) anyOutdated() string {
+	first := ""
+	for _, s := range w.seen {
+		for name := range s.heard {
+			if first == "" || name < first {
+				first = name
+			}
+		}
+	}
+	return first
+}
+
+func (w *world) touch(backend int, deployment string) {
+	w.clock++
+	w.seen[backend].touched[deployment] = w.clock
 }
 
 func (w *world) replace(backend, deployment string, pods []backends.Pod) bool {
@@ -89,11 +155,14 @@ func samePod(a, b backends.Pod) bool {
 		a.Restarts == b.Restarts && a.Reason == b.Reason && slices.Equal(a.Endpoints, b.Endpoints)
 }
 
-// lost notes that a backend does not answer.
-func (w *world) lost(backend int, why string) (news bool) {
-	news = w.backends[backend].Problem != why
-	w.backends[backend].Problem = why
-	return news
+// problem tells why a backend does not answer; empty: it does.
+func (w *world) problem(backend string) string {
+	for i := range w.backends {
+		if w.backends[i].Name == backend {
+			return w.backends[i].Problem
+		}
+	}
+	return ""
 }
 
 // asked tells whether every backend was asked once, whatever came of it.
@@ -115,10 +184,49 @@ func (w *world) podsOn(backend, deployment string) []backends.Pod {
 // ready counts the pods that are ready at now.
 func ready(pods []backends.Pod, now time.Time) int {
 	n := 0
-	for _, p := range pods {
-		if ok, _ := p.Ready(now); ok {
+	for i := range pods {
+		if ok, _ := pods[i].Ready(now); ok {
 			n++
 		}
 	}
 	return n
+}
+
+// good counts the pods that are as they should be at now: ready, or at their end
+// with success where they are not to be started again.
+func good(pods []backends.Pod, now time.Time) int {
+	n := ready(pods, now)
+	for i := range pods {
+		p := &pods[i]
+		if p.State == backends.PodExited && p.ExitCode == 0 && (p.Restart == schema.RestartNo || p.Restart == schema.RestartOnFailure) {
+			n++
+		}
+	}
+	return n
+}
+
+// readyByTime returns when the next of the pods becomes ready by time alone;
+// zero: none does.
+func readyByTime(pods []backends.Pod, now time.Time) (next time.Time) {
+	for i := range pods {
+		if _, at := pods[i].Ready(now); !at.IsZero() {
+			next = earlier(next, at)
+		}
+	}
+	return next
+}
+
+// earlier returns the earlier of two times; zero is no time.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }

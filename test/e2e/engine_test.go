@@ -49,7 +49,9 @@ func newPrivateEngine(t *testing.T) *privateEngine {
 
 func (e *privateEngine) path(name string) string { return filepath.Join(e.dir, name) }
 
-// run starts a process that logs into the engine's folder.
+// run starts a process that logs into the engine's folder, in a network of its
+// own: an engine without a bridge removes docker0, and that of the machine's
+// engine must stay.
 func (e *privateEngine) run(name string, args ...string) *exec.Cmd {
 	e.t.Helper()
 	log, err := os.OpenFile(e.path("log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -59,6 +61,7 @@ func (e *privateEngine) run(name string, args ...string) *exec.Cmd {
 	defer log.Close()
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	if err := cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}

@@ -1,0 +1,138 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/backends/memory"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+)
+
+func TestOutcomeOfACommitThatWasNotPlanned(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.swap(hello("one"), hello("two"))
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending || o.Commit != r.sources.desired.State.Commit {
+			t.Errorf("outcome before the commit was planned: %+v", o)
+		}
+		// Something else makes the engine plan before it is told of the commit.
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		r.settle()
+		if p := r.pods("one"); p[0].State != backends.PodRunning || len(r.pods("two")) != 0 {
+			t.Errorf("the commit was planned in part: %v", p)
+		}
+		if o, text := r.engine.Outcome(), r.log.String(); o.Verdict != engine.Pending || strings.Contains(text, "of 2 running") {
+			t.Errorf("told too early: %+v\n%s", o, text)
+		}
+		r.engine.Changed(engine.Change{Deployments: []string{"two"}})
+		r.settle()
+		if o := r.engine.Outcome(); o.Verdict != engine.Success || o.Summary != "2 of 2 running" {
+			t.Errorf("outcome %+v", o)
+		}
+	})
+}
+
+func TestAConfirmationAloneIsPlanned(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("a"), hello("b"), hello("c"), hello("d"))
+		r.declare()
+		r.expect("a", engine.StateHeld, "more than half")
+		r.sources.set(func() { r.sources.desired.Confirmed = true })
+		r.swap() // an empty commit changes no document
+		r.engine.Changed(engine.Change{})
+		r.settle()
+		if n := len(r.engines[0].Containers()); n != 0 {
+			t.Errorf("%d pods are left after the confirmation", n)
+		}
+	})
+}
+
+func TestHistoryThatCannotBeReadRemovesNothing(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.sources.set(func() { r.sources.history = fmt.Errorf("object not found") })
+		r.declare()
+		if len(r.pods("one")) != 1 {
+			t.Error("the pod was removed though the history cannot be read")
+		}
+		r.expect("one", engine.StateHeld, "history")
+		time.Sleep(10 * time.Minute)
+		if n := strings.Count(r.log.String(), "the history cannot be read"); n > 3 {
+			t.Errorf("told %d times that the history cannot be read", n)
+		}
+		r.sources.set(func() { r.sources.history = nil })
+		time.Sleep(time.Minute)
+		if len(r.pods("one")) != 0 {
+			t.Error("the pod was not removed once the history could be read")
+		}
+	})
+}
+
+func TestSuspendedDoesNotFailTheCommit(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		suspend := func(d *schema.Deployment) { d.Suspend = true }
+		r.declare(hello("one"), hello("two"))
+		r.declare(hello("one", suspend), hello("two"))
+		if o := r.engine.Outcome(); o.Verdict != engine.Success || o.Summary != "2 of 2 running" {
+			t.Errorf("outcome with a suspended deployment that runs: %+v", o)
+		}
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		r.settle()
+		if o := r.engine.Outcome(); o.Verdict != engine.Failure || !strings.Contains(o.Summary, "1 of 2 running; one: it is suspended") {
+			t.Errorf("outcome with a suspended deployment that does not run: %+v", o)
+		}
+	})
+}
+
+func TestNewsThatNobodyHasLookedAtAreNoSuccess(t *testing.T) {
+	hooked(t, 1, func(r *rig, bs []*hookedBackend) {
+		r.publish("0.1.0")
+		r.declare(hello("one"), hello("two"))
+		bs[0].hook(func(context.Context, backends.Workload) error { time.Sleep(time.Second); return nil })
+		r.engines[0].Kill(r.pods("one")[0].ID)
+		synctest.Wait()
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("the outcome of the commit that had succeeded, before it is known that a pod ended: %+v", o)
+		}
+		r.engine.Changed(engine.Change{Deployments: r.swap(hello("one"), hello("two"))})
+		synctest.Wait()
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending {
+			t.Errorf("the outcome of a new commit then: %+v", o)
+		}
+		time.Sleep(time.Minute)
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("the outcome at the end: %+v", o)
+		}
+	})
+}
+
+func TestAFailureIsNotToldForEveryPod(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{HealthCheck: true, After: time.Second})
+		r.publish("0.1.0")
+		ds := []*schema.Deployment{hello("bad", func(d *schema.Deployment) { d.Backend = "nowhere" })}
+		for i := range 20 {
+			ds = append(ds, hello(fmt.Sprintf("d%02d", i), func(d *schema.Deployment) {
+				if i > 0 {
+					d.DependsOn = []string{fmt.Sprintf("d%02d", i-1)}
+				}
+			}))
+		}
+		r.declare(ds...)
+		time.Sleep(5 * time.Minute)
+		r.expect("d19", engine.StateReady, "")
+		if n := strings.Count(r.log.String(), "commit failure"); n < 1 || n > 2 {
+			t.Errorf("the failure was told %d times, want at once and at the end:\n%s", n, r.log.String())
+		}
+	})
+}

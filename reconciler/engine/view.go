@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/sources/catalog"
+)
+
+// A view is what the sources said at one moment.
+type view struct {
+	Desired
+	catalog *catalog.Catalog
+}
+
+// current returns what is to be planned: what the sources say now. A state of
+// which the engine was not told yet waits a moment, for the names of what changed
+// come with it. The caller holds mu.
+func (e *Engine) current() view {
+	v := view{Desired: e.sources.Desired(), catalog: e.sources.Catalog()}
+	if e.plan != nil && v.State != e.view.State && v.State != e.told {
+		return e.view
+	}
+	return v
+}
+
+// input gathers what the planner needs. The caller holds mu for as long as it is used.
+func (e *Engine) input(v view, now time.Time) planner.Input {
+	return planner.Input{
+		Desired: v.State, Catalog: v.catalog,
+		Backends: e.world.backends, Pods: e.world.pods, Now: now,
+		Unreadable: cmp.Or(v.Stale, e.rewind.unread),
+		Rewound:    cmp.Or(v.Rewound, e.rewind.why),
+		Confirmed:  v.Confirmed,
+	}
+}
