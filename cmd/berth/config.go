@@ -25,7 +25,7 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 	f := &configFlags{values: map[string]*string{}, flags: map[string]string{}}
 	cmd.Flags().StringVarP(&f.file, "config", "c", os.Getenv("BERTH_CONFIG"), "the configuration file")
 	for _, s := range schema.Settings() {
-		usage := strings.TrimSuffix(s.Doc, ".")
+		usage := strings.ToLower(s.Doc[:1]) + strings.TrimSuffix(s.Doc[1:], ".")
 		if s.Default != "" && !strings.Contains(s.Doc, "Default") {
 			usage += " (default " + s.Default + ")"
 		}
