@@ -39,6 +39,17 @@ packages() {
 
 answers() { docker version --format '{{.Server.Version}}' 2>/dev/null; }
 
+# forget FILE NAME removes a pid file whose process is no live NAME: an engine
+# that was killed leaves it, and the next one takes whoever has that number now,
+# a zombie even, for itself.
+forget() {
+	local pid
+	pid=$(as_root cat "$1" 2>/dev/null) || return 0
+	if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$2" ] || grep -qs '^State:.*Z' "/proc/$pid/status"; then
+		as_root rm -f "$1"
+	fi
+}
+
 engine() {
 	if command -v docker >/dev/null && version=$(answers); then
 		say "Docker Engine $version answers"
@@ -47,6 +58,8 @@ engine() {
 	packages dockerd=docker.io docker=docker.io iptables=iptables
 	for _ in 1 2 3 4 5; do answers >/dev/null && break; sleep 1; done # the package may have started it
 	if ! answers >/dev/null; then
+		forget /var/run/docker.pid dockerd
+		forget /var/run/docker/containerd/containerd.pid containerd
 		say "starting dockerd (log: .cache/dockerd.log; 'make engine-down' stops it)"
 		as_root bash -c "setsid nohup dockerd >'$cache/dockerd.log' 2>&1 </dev/null & echo \$! >'$cache/dockerd.pid'"
 	fi
