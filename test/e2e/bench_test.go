@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,25 @@ func BenchmarkPushToRunning(b *testing.B) {
 	b.ReportMetric(float64(p.Milliseconds()), "push-ms")
 	b.ReportMetric(float64(e.Milliseconds()), "engine-ms")
 	b.ReportMetric(float64(p)/float64(e), "ratio")
+	b.ReportMetric(w.memory(), "rss-MB")
+}
+
+// memory returns the memory that Berth holds now, in MB.
+func (w *world) memory() float64 {
+	w.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", w.proc.Process.Pid))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var kB float64
+	for line := range strings.Lines(string(status)) {
+		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			if _, err := fmt.Sscanf(text, "%f kB", &kB); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	return kB * 1024 / 1e6
 }
 
 // started is a container that the engine has started.
