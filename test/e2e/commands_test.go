@@ -9,13 +9,10 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
-
-	"github.com/berthdev/berth/internal/dockertest"
 )
 
 // command runs a command and checks its exit code and what it prints.
@@ -248,26 +245,4 @@ func TestTourIsValid(t *testing.T) {
 	w := &world{t: t, dir: dir}
 	w.command(0, nil, "validate", dir)
 	w.command(0, nil, "validate", "../../examples")
-}
-
-// foreign starts a container that is not Berth's, removed with the test.
-func (w *world) foreign(config *container.Config, host *container.HostConfig) string {
-	w.t.Helper()
-	ctx := context.Background()
-	instance := dockertest.Instance(w.t, w.docker)
-	labels := map[string]string{"berth.dev/instance": instance}
-	n, err := w.docker.NetworkCreate(ctx, "foreign-"+instance, network.CreateOptions{Labels: labels})
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	config.Image, config.Labels, config.Cmd = w.image, labels, []string{"demo-app"}
-	host.NetworkMode = container.NetworkMode(n.ID)
-	made, err := w.docker.ContainerCreate(ctx, config, host, nil, nil, "")
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.docker.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
-		w.t.Fatal(err)
-	}
-	return made.ID
 }

@@ -12,8 +12,11 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-connections/nat"
+
+	"github.com/berthdev/berth/internal/dockertest"
 )
 
 // TestDrift changes a container behind Berth's back in every way that "docker"
@@ -228,4 +231,26 @@ func TestSuspend(t *testing.T) {
 	}
 	w.commit(w.desired, "Resume hello", map[string]string{"hello.yaml": deployment("hello", "*")})
 	w.awaitRunning("hello", "0.1.1")
+}
+
+// foreign starts a container that is not Berth's, removed with the test.
+func (w *world) foreign(config *container.Config, host *container.HostConfig) string {
+	w.t.Helper()
+	ctx := context.Background()
+	instance := dockertest.Instance(w.t, w.docker)
+	labels := map[string]string{"berth.dev/instance": instance}
+	n, err := w.docker.NetworkCreate(ctx, "foreign-"+instance, network.CreateOptions{Labels: labels})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	config.Image, config.Labels, config.Cmd = w.image, labels, []string{"demo-app"}
+	host.NetworkMode = container.NetworkMode(n.ID)
+	made, err := w.docker.ContainerCreate(ctx, config, host, nil, nil, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.docker.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+		w.t.Fatal(err)
+	}
+	return made.ID
 }
