@@ -53,7 +53,7 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 	if i.backends, err = openBackends(ctx, cfg, log, dryRun); err != nil {
 		return nil, err
 	}
-	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, Metrics: engine.NewMetrics(metrics)})
+	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
 	i.server, err = server.New(server.Options{
 		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log,
 		Webhooks: webhook.New(webhook.Options{

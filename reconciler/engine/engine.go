@@ -68,6 +68,8 @@ type Options struct {
 	// Grace is how long work that has begun may go on after Run's context ends;
 	// default 10 seconds.
 	Grace time.Duration
+	// DryRun has the engine say what it would do, and do nothing.
+	DryRun bool
 	// Random returns numbers in [0, 1) for the jitter of pauses; nil: math/rand.
 	// It is called by several goroutines.
 	Random func() float64
@@ -80,6 +82,7 @@ type Engine struct {
 	metrics *Metrics
 	resync  time.Duration
 	grace   time.Duration
+	dryRun  bool
 	random  func() float64
 	workers []*worker
 
@@ -105,7 +108,7 @@ type Engine struct {
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, random: o.Random,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
 		wake: make(chan struct{}, 1),
 		apps: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
 		statuses: map[string]*Status{}, inState: map[State]map[string]*Status{},

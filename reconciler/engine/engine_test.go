@@ -351,3 +351,25 @@ func TestErrorClasses(t *testing.T) {
 		})
 	}
 }
+
+func TestDryRunOnlyTells(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		writes := r.writes()
+		r.stop()
+		r.start(func(o *engine.Options) { o.DryRun = true })
+		r.publish("0.1.0", "0.1.1")
+		r.declare(hello("one"), hello("two"))
+		r.expect("one", engine.StateWaiting, "dry run: would replace")
+		r.expect("two", engine.StateWaiting, "dry run: would create")
+		r.declare(hello("two"))
+		r.expect("one", engine.StateWaiting, "dry run: would remove")
+		if now := r.writes(); now != writes {
+			t.Errorf("a dry run made %d writes", now-writes)
+		}
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending {
+			t.Errorf("outcome %+v", o)
+		}
+	})
+}

@@ -209,6 +209,9 @@ func (t task) id() string {
 
 // task tells what the decision asks of one worker. The caller holds mu.
 func (e *Engine) task(w *worker, d planner.Decision) task {
+	if e.dryRun {
+		return task{}
+	}
 	name := w.backend.Name()
 	if slices.Contains(d.Leave, name) {
 		if d.Action == planner.Remove || e.arrived(d) {

@@ -72,14 +72,19 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 	s := e.status(d)
 	id := e.homeTask(d).id // asked for only where something is to be compared
 	told := s.about != "" && s.about == id()
+	if e.dryRun && d.Changes() {
+		e.turn(s, StateWaiting, fmt.Sprintf("dry run: would %s: %s", d.Action, d.Reason), "")
+		return
+	}
 	switch d.Action {
 	case planner.Wait:
 		e.turn(s, StateWaiting, d.Reason, "")
 	case planner.Hold:
-		if d.Workload != nil { // a rollout that failed before
-			e.turn(s, StateFailed, d.Reason, "")
-		} else {
+		switch {
+		case d.Workload == nil:
 			e.turn(s, StateHeld, d.Reason, "")
+		case s.State != StateFailed || !told: // a rollout that failed before; its backend may have said more
+			e.turn(s, StateFailed, d.Reason, "")
 		}
 	case planner.Remove:
 		if !told {
