@@ -31,11 +31,11 @@ func BenchmarkPushToRunning(b *testing.B) {
 			version := fmt.Sprintf("0.2.%d", round+rounds*len(push))
 			w.commit(w.apps, "Publish "+version, map[string]string{"hello/manifest.yaml": w.manifest(version)})
 			began := time.Now()
-			at := awaitStart(b, started, version)
+			at := awaitStart(b, started, func(s start) bool { return s.release == version })
 			push = append(push, at.Sub(began))
 			w.await("the old one is gone", func() bool { return len(w.containers()) == 1 })
 			last = w.awaitRunning("hello", version)
-			engine = append(engine, w.createAndStart(b, last.id))
+			engine = append(engine, w.createAndStart(b, started, last.id))
 		}
 	}
 	p, e := median(push), median(engine)
@@ -64,25 +64,26 @@ func (w *world) memory() float64 {
 	return kB * 1024 / 1e6
 }
 
-// started is a container that the engine has started.
-type started struct {
-	release string
+// start is that the engine has started a container.
+type start struct {
+	id      string
+	release string // of a pod
 	at      time.Time
 }
 
-// starts delivers the start of each of the instance's containers.
-func (w *world) starts(b *testing.B) <-chan started {
+// starts delivers the start of each container.
+func (w *world) starts(b *testing.B) <-chan start {
 	ctx, cancel := context.WithCancel(context.Background())
 	b.Cleanup(cancel)
 	messages, _ := w.docker.Events(ctx, events.ListOptions{Filters: filters.NewArgs(
-		filters.Arg("type", "container"), filters.Arg("event", "start"), filters.Arg("label", "berth.dev/instance="+w.instance),
+		filters.Arg("type", "container"), filters.Arg("event", "start"),
 	)})
-	out := make(chan started, 64)
+	out := make(chan start, 64)
 	go func() {
 		for {
 			select {
 			case m := <-messages:
-				out <- started{m.Actor.Attributes["berth.dev/release"], time.Unix(0, m.TimeNano)}
+				out <- start{m.Actor.ID, m.Actor.Attributes["berth.dev/release"], time.Unix(0, m.TimeNano)}
 			case <-ctx.Done():
 				return
 			}
@@ -91,24 +92,24 @@ func (w *world) starts(b *testing.B) <-chan started {
 	return out
 }
 
-func awaitStart(b *testing.B, from <-chan started, release string) time.Time {
+func awaitStart(b *testing.B, from <-chan start, wanted func(start) bool) time.Time {
 	b.Helper()
 	timeout := time.After(patience)
 	for {
 		select {
 		case s := <-from:
-			if s.release == release {
+			if wanted(s) {
 				return s.at
 			}
 		case <-timeout:
-			b.Fatalf("%s was not started within %s", release, patience)
+			b.Fatalf("the container was not started within %s", patience)
 		}
 	}
 }
 
 // createAndStart times the engine's own creation and start of a container like
-// the one given, and removes it again.
-func (w *world) createAndStart(b *testing.B, like string) time.Duration {
+// the one given, to the same event of the engine, and removes it again.
+func (w *world) createAndStart(b *testing.B, started <-chan start, like string) time.Duration {
 	b.Helper()
 	ctx := context.Background()
 	c, err := w.docker.ContainerInspect(ctx, like)
@@ -127,7 +128,7 @@ func (w *world) createAndStart(b *testing.B, like string) time.Duration {
 	if err := w.docker.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	took := time.Since(began)
+	took := awaitStart(b, started, func(s start) bool { return s.id == made.ID }).Sub(began)
 	if err := w.docker.ContainerRemove(ctx, made.ID, container.RemoveOptions{Force: true}); err != nil {
 		b.Fatal(err)
 	}
