@@ -201,6 +201,11 @@ func (d *demo) key(ctx context.Context) error {
 	}()
 	select {
 	case err := <-pressed:
+		if errors.Is(err, io.EOF) { // nobody is there to press anything
+			d.once = true
+			fmt.Fprintln(d.console.out)
+			return nil
+		}
 		return err
 	case <-ctx.Done():
 		return ctx.Err()

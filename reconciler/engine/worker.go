@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -170,12 +171,20 @@ func (w *worker) observed(ctx context.Context, name string, t task, progress bac
 	}
 }
 
+// progressPause is how long a step may take before it is told how far it came,
+// and then again.
+const progressPause = 5 * time.Second
+
 // tellStep returns a function that logs the steps taken for a decision.
 func (e *Engine) tellStep(backend string, d planner.Decision) func(backends.Step) {
+	var mu sync.Mutex
+	heard := time.Now() // when the last line was written that anybody reads
 	return func(s backends.Step) {
+		mu.Lock()
+		defer mu.Unlock()
 		level := e.log.Debug
-		if s.Done {
-			level = e.log.Info
+		if s.Done || time.Since(heard) > progressPause {
+			level, heard = e.log.Info, time.Now()
 		}
 		text := s.Verb
 		if s.Detail != "" {
