@@ -91,9 +91,9 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			e.turn(s, StateRemoving, d.Reason, id())
 		}
 	case planner.Keep:
-		switch problem := e.world.problem(d.Backend); {
-		case problem != "":
-			e.turn(s, StateWaiting, d.Backend+" does not answer: "+problem+"; its pods run on", "")
+		switch {
+		case e.world.problem(d.Backend) != "": // which is told of the backend
+			e.turn(s, StateWaiting, d.Backend+" does not answer; its pods run on", "")
 		case e.noteTrouble(s, d):
 		case s.State != StateReady && e.world.outdated(d.Deployment):
 			if !told {
@@ -151,7 +151,8 @@ func (e *Engine) status(d planner.Decision) *Status {
 		e.statuses[d.Deployment] = s
 	}
 	if d.Backend != "" && d.Release != "" {
-		if s.Backend != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend) {
+		fresh := s.Backend == "" && d.Action == planner.Create // not what ran before this process began
+		if fresh || s.Backend != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend) {
 			e.log.Info(fmt.Sprintf("chosen: %s %s on %s", d.Release, d.Flavour, d.Backend),
 				"deployment", d.Deployment, "why", d.Why)
 		}
