@@ -13,8 +13,8 @@ const (
 	quotaPause = 10 * time.Minute // until one more may be told
 )
 
-// A quota limits what is told about one deployment. What a person did, and each
-// step that Berth takes, is told anyway.
+// A quota limits what is told about one deployment. What a person did, each step
+// that Berth takes, and errors are told anyway.
 type quota struct {
 	used    int
 	since   time.Time // when used was last made less
@@ -27,7 +27,7 @@ func (q *quota) tell(log *slog.Logger, level slog.Level, text string, args ...an
 	if freed := int(now.Sub(q.since) / quotaPause); freed > 0 {
 		q.used, q.since = max(0, q.used-freed), now
 	}
-	if q.used >= quotaLines {
+	if q.used >= quotaLines && level < slog.LevelError {
 		q.leftOut++
 		log.Log(context.Background(), slog.LevelDebug, text, args...)
 		return
