@@ -44,6 +44,9 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 			i.close()
 		}
 	}()
+	if err := checkServable(cfg.Desired.URL); err != nil {
+		return nil, err
+	}
 	metrics := prometheus.NewRegistry()
 	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if i.mirrors, err = git.OpenDir(cfg.DataDir); err != nil {
@@ -61,6 +64,18 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 		}),
 	})
 	return i, err
+}
+
+// checkServable refuses a folder of plain files at once: it has no commits, and
+// waiting will not make it a repository. A folder that is not there may come.
+func checkServable(url string) error {
+	dir, local := localPath{}.dir(url)
+	info, err := os.Stat(dir)
+	if !local || err != nil || !info.IsDir() || isRepository(dir) {
+		return nil
+	}
+	return &schema.Error{Op: "serve", Resource: dir, Kind: schema.Terminal, Err: errors.New("it is a folder, but no git repository"),
+		Hint: "make it one with 'git init', or look at plain files with 'berth plan'"}
 }
 
 // changed hands what is new in the sources on to the engine.
