@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,9 +40,17 @@ type layout struct {
 // git renames a ref into place, but go-git writes it in place: for a moment the
 // file is empty. Then it is looked at again.
 const (
-	refTries = 20
-	refPause = 2 * time.Millisecond
+	refPatience = 2 * time.Second
+	refPause    = 2 * time.Millisecond
 )
+
+// errRefAppeared says that a ref was not there by its name and a moment later
+// was among all: it was being written.
+var errRefAppeared = errors.New("the ref is being written")
+
+func beingWritten(err error) bool {
+	return errors.Is(err, dotgit.ErrEmptyRefFile) || errors.Is(err, errRefAppeared)
+}
 
 func (l *local) secrets() []string { return nil }
 
@@ -73,7 +82,7 @@ func (l *local) update(ctx context.Context, current *sources.Snapshot) (*sources
 		return nil, err
 	}
 	t, err := l.resolve(refs)
-	for try := 0; errors.Is(err, dotgit.ErrEmptyRefFile) && try < refTries && ctx.Err() == nil; try++ {
+	for begun := time.Now(); beingWritten(err) && time.Since(begun) < refPatience && ctx.Err() == nil; {
 		time.Sleep(refPause)
 		t, err = l.resolve(refs)
 	}
@@ -183,6 +192,7 @@ func (l *local) resolve(refs *filesystem.Storage) (target, error) {
 // list shows the resolver the refs that it may want: a few by name, or all when
 // a range or a hint needs them.
 func (l *local) list(refs *filesystem.Storage, res *resolver) error {
+	var missed []string
 	for _, name := range l.candidates() {
 		final, hash, err := follow(refs, plumbing.ReferenceName(name))
 		if err != nil {
@@ -195,12 +205,16 @@ func (l *local) list(refs *filesystem.Storage, res *resolver) error {
 			res.add(hash, []byte(name))
 			return nil
 		}
+		missed = append(missed, final)
 	}
 	all, err := refs.IterReferences()
 	if err != nil {
 		return err
 	}
 	return all.ForEach(func(ref *plumbing.Reference) error {
+		if slices.Contains(missed, string(ref.Name())) {
+			return errRefAppeared
+		}
 		if ref.Type() == plumbing.HashReference && ref.Name() != plumbing.HEAD {
 			res.add(ref.Hash(), []byte(ref.Name()))
 		}
@@ -222,13 +236,13 @@ func (l *local) candidates() []string {
 	}
 }
 
-// follow reads a ref, through refs that point to others; a zero hash when it is
-// not there.
+// follow reads a ref, through refs that point to others, to the final one; a zero
+// hash when that is not there.
 func follow(refs *filesystem.Storage, name plumbing.ReferenceName) (final string, hash plumbing.Hash, err error) {
 	for range maxSymbolic {
 		ref, err := refs.Reference(name)
 		if errors.Is(err, plumbing.ErrReferenceNotFound) || errors.Is(err, dotgit.ErrReferenceNameEscape) || errors.Is(err, dotgit.ErrIsDir) {
-			return "", plumbing.ZeroHash, nil
+			return string(name), plumbing.ZeroHash, nil
 		}
 		if err != nil {
 			return "", plumbing.ZeroHash, err

@@ -214,31 +214,33 @@ func TestLocalDamagedIndex(t *testing.T) {
 	updateError(t, open(t, Options{URL: r.bare}), schema.Transient, "damaged")
 }
 
-// TestRefWrittenInPlace has another program write a ref as go-git does: the file
-// is empty for a moment.
+// TestRefWrittenInPlace has another program write a ref as go-git does: again and
+// again the file is empty for a moment, also between two looks at it.
 func TestRefWrittenInPlace(t *testing.T) {
 	dir := t.TempDir()
 	runGit(t, dir, "init", "-q", "-b", "main", ".")
 	runGit(t, dir, "commit", "-q", "--allow-empty", "-m", "one")
-	source, err := Open(Options{URL: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer source.Close()
 	ref := filepath.Join(dir, ".git", "refs", "heads", "main")
 	commit, err := os.ReadFile(ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(ref, 0); err != nil {
-		t.Fatal(err)
-	}
-	written := make(chan error, 1)
-	time.AfterFunc(5*time.Millisecond, func() { written <- os.WriteFile(ref, commit, 0o644) })
-	if _, err := source.Update(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := <-written; err != nil {
-		t.Fatal(err)
+	must(t, err)
+	var writer sync.WaitGroup
+	stop := make(chan struct{})
+	writer.Go(func() {
+		for tick := time.Tick(100 * time.Microsecond); ; {
+			select {
+			case <-stop:
+				return
+			case <-tick:
+				if err := os.WriteFile(ref, commit, 0o644); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	defer writer.Wait()
+	defer close(stop)
+	for range 50 {
+		update(t, open(t, Options{URL: dir}))
 	}
 }
