@@ -53,6 +53,21 @@ type Backend interface {
 	// Remove removes the deployment's pods, and its volumes that are not to be kept.
 	Remove(ctx context.Context, deployment string, report func(Step)) error
 
+	// Forget removes the failed pods of a deployment, which are the memory of a
+	// rollout that was given up: the next Apply tries it again. It is run as Apply
+	// is, one at a time for each deployment.
+	Forget(ctx context.Context, deployment string, report func(Step)) error
+
+	// Logs calls each for every line of a pod's log, the oldest first, also of a pod
+	// that ended. With o.Follow it goes on until the pod ends for good or is
+	// removed. An error of each ends it and is returned. That there is no such pod
+	// is an error of kind invalid.
+	Logs(ctx context.Context, pod string, o LogOptions, each func(LogLine) error) error
+
+	// Usage tells what the running pods of the instance use now. It may take a
+	// second or two: use of CPU is told over a time.
+	Usage(ctx context.Context) ([]Usage, error)
+
 	// Owned lists every object that the instance has made and that still exists.
 	Owned(ctx context.Context) ([]Object, error)
 
