@@ -130,7 +130,7 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if d.verbose {
 		log = d.console.err
 	}
-	d.instance, err = newInstance(ctx, cfg, newLogger(log, cfg.Log), false)
+	d.instance, err = newInstance(ctx, cfg, openBackends, newLogger(log, cfg.Log), false)
 	return err
 }
 
