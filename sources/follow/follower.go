@@ -196,7 +196,7 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.resolved = now.Name
-		f.status.Commit, f.status.Message = now.Commit, title(now.Message)
+		f.status.Commit, f.status.Message = now.Commit, sources.Line(now.Message)
 		f.status.Stored, f.status.Rewound = stored, rewound
 	})
 	if err != nil {

@@ -254,6 +254,21 @@ func (h *Hub) Contains(ctx context.Context, newer, older string) (bool, error) {
 	return source.Contains(ctx, newer, older)
 }
 
+// History returns the newest commits of the desired state, by first parent, the
+// one in force first; at most n, and only as far as its history is known. It
+// waits for a fetch that is going on.
+func (h *Hub) History(ctx context.Context, n int) ([]sources.Commit, error) {
+	head := h.Head()
+	if head == nil {
+		return nil, nil
+	}
+	source, err := h.desired.opened()
+	if err != nil {
+		return nil, err
+	}
+	return source.History(ctx, head.Commit, n)
+}
+
 // Wake makes the sources be asked soon that follow this ref of this repository,
 // and returns how many they are. An empty ref means any. It never blocks.
 func (h *Hub) Wake(repoURL, ref string) int {
