@@ -116,7 +116,7 @@ func declaredIn(v *engine.View, name string) *schema.Deployment {
 // deployment returns a deployment; nil when it is neither declared nor there.
 func (w *world) deployment(name string) *deployment {
 	if s, ok := w.view.Status(name); ok {
-		return one(w, deployment{w, &s})
+		return one(w, deployment{w: w, s: &s})
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (w *world) backend(name string) *backend {
 func (w *world) source(name string) *source {
 	for i := range w.sources {
 		if s := &w.sources[i]; s.Name == name {
-			return one(w, source{w, s})
+			return one(w, source{w: w, s: s})
 		}
 	}
 	return nil
@@ -229,4 +229,3 @@ func ofPods(pods []backends.Pod, of func(*backends.Pod) string) string {
 	}
 	return of(last)
 }
-
