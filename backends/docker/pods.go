@@ -171,7 +171,7 @@ func reason(c container.InspectResponse) string {
 		return "it was killed because it used more memory than it may"
 	case s.Error != "":
 		return plain(s.Error)
-	case s.Health != nil && s.Health.Status == container.Unhealthy:
+	case s.Health != nil && s.Health.Status == container.Unhealthy && s.Health.FailingStreak > 0: // a container that ends counts as unhealthy, too
 		text := fmt.Sprintf("its health check failed %d times in a row", s.Health.FailingStreak)
 		if n := len(s.Health.Log); n > 0 && s.Health.Log[n-1] != nil {
 			text += fmt.Sprintf(", last with exit code %d", s.Health.Log[n-1].ExitCode)

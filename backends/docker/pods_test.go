@@ -44,3 +44,31 @@ func TestMoment(t *testing.T) {
 		}
 	}
 }
+
+// A container that ends counts as unhealthy, whatever its health check said.
+func TestReason(t *testing.T) {
+	state := func(change func(*container.State)) container.InspectResponse {
+		s := &container.State{Status: container.StateExited, ExitCode: 1}
+		change(s)
+		return container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: s}}
+	}
+	unhealthy := func(streak int) func(*container.State) {
+		return func(s *container.State) {
+			s.Health = &container.Health{Status: container.Unhealthy, FailingStreak: streak, Log: []*container.HealthcheckResult{{ExitCode: 7}}}
+		}
+	}
+	for _, test := range []struct {
+		name string
+		of   container.InspectResponse
+		want string
+	}{
+		{"ended", state(func(*container.State) {}), ""},
+		{"ended, never checked", state(unhealthy(0)), ""},
+		{"unhealthy", state(unhealthy(3)), "its health check failed 3 times in a row, last with exit code 7"},
+		{"out of memory", state(func(s *container.State) { s.OOMKilled = true }), "it was killed because it used more memory than it may"},
+	} {
+		if got := reason(test.of); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}

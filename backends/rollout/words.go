@@ -40,9 +40,9 @@ func describe(p *backends.Pod) string {
 	case backends.PodCreated:
 		return "made, not started" + why
 	case backends.PodRestarting:
-		return fmt.Sprintf("crashing with exit code %d", p.ExitCode) + why
+		return "crashing, it " + ended(p) + why
 	case backends.PodExited:
-		return fmt.Sprintf("ended with exit code %d", p.ExitCode) + why
+		return ended(p) + why
 	case backends.PodFailed:
 		return describeGivenUp(p)
 	case backends.PodPaused:
@@ -65,8 +65,17 @@ func describeGivenUp(p *backends.Pod) string {
 	case p.Health == backends.HealthUnhealthy:
 		return "unhealthy"
 	case p.ExitCode != 0:
-		return fmt.Sprintf("ended with exit code %d", p.ExitCode)
+		return ended(p)
 	default:
 		return "not ready in time"
 	}
+}
+
+// ended says how a container ended, and how often, if its engine started it again.
+func ended(p *backends.Pod) string {
+	text := fmt.Sprintf("ended with exit code %d", p.ExitCode)
+	if p.Restarts > 0 {
+		text += fmt.Sprintf(" (%d times)", p.Restarts+1)
+	}
+	return text
 }

@@ -40,15 +40,17 @@ runs, a new release is pushed and rolls out, a container is removed by hand and
 comes back, a deployment is removed from git and goes.
 
 Nothing is fetched from anywhere, and everything that was made is removed at the
-end. The demo waits for Enter before each step; --once does not.`,
+end. The demo waits for Enter before each step; --once does not. With --keep the
+server stays after the story, with one app that runs and one that failed, so
+that the other commands have something to tell.`,
 		Example: "  berth demo\n  berth demo --once\n  berth demo --keep",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), c, o) },
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "run the story without waiting for a key")
-	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave the app and the server running after the story, until Ctrl-C")
+	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave apps and the server running after the story, until Ctrl-C")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print the server's log between the steps")
-	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:0", "where the demo's server listens")
+	cmd.Flags().StringVar(&o.listen, "listen", "", "where the demo's server listens (default any free port; with --keep, the usual one if it is free)")
 	return cmd
 }
 
@@ -121,7 +123,7 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	}}); err != nil {
 		return err
 	}
-	cfg := &schema.Config{Instance: d.name, Listen: d.listen, DataDir: filepath.Join(d.dir, "data")}
+	cfg := &schema.Config{Instance: d.name, Listen: d.address(), DataDir: filepath.Join(d.dir, "data")}
 	cfg.Desired.URL = d.desired.dir
 	if err := complete(cfg); err != nil {
 		return err
@@ -130,7 +132,7 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if d.verbose {
 		log = d.console.err
 	}
-	d.instance, err = newInstance(ctx, cfg, newLogger(log, cfg.Log), false)
+	d.instance, err = newInstance(ctx, cfg, openBackends, newLogger(log, cfg.Log), false)
 	return err
 }
 
@@ -142,7 +144,7 @@ func (d *demo) makeRepos(context.Context) (string, error) {
 	if d.apps, err = newDemoRepo(filepath.Join(d.dir, "apps")); err != nil {
 		return "", err
 	}
-	if err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.0")}); err != nil {
+	if err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.0", "demo-app")}); err != nil {
 		return "", err
 	}
 	if d.desired, err = newDemoRepo(filepath.Join(d.dir, "desired")); err != nil {
@@ -163,7 +165,7 @@ func (d *demo) story() []demoStep {
 			return d.awaitAnswer(ctx, "0.1.0")
 		}},
 		{"push a manifest: release 0.1.1 rolls out", func(ctx context.Context) (string, error) {
-			if err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.1")}); err != nil {
+			if err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.1", "demo-app")}); err != nil {
 				return "", err
 			}
 			return d.awaitAnswer(ctx, "0.1.1")
@@ -245,7 +247,7 @@ func (d *demo) awaitCatalog(ctx context.Context) (string, error) {
 // the app answers with it over HTTP.
 func (d *demo) awaitAnswer(ctx context.Context, release string) (string, error) {
 	return d.await(ctx, func() (string, bool) {
-		s, ok := d.status()
+		s, ok := d.statusOf("hello-john")
 		if !ok || s.State != engine.StateReady || s.Release != release || len(s.Pods) != 1 || len(s.Pods[0].Endpoints) == 0 {
 			return fmt.Sprintf("%s %s", s.State, s.Reason), false
 		}
@@ -259,9 +261,9 @@ func (d *demo) awaitAnswer(ctx context.Context, release string) (string, error) 
 	})
 }
 
-func (d *demo) status() (engine.Status, bool) {
+func (d *demo) statusOf(deployment string) (engine.Status, bool) {
 	for _, s := range d.instance.engine.Statuses() {
-		if s.Deployment == "hello-john" {
+		if s.Deployment == deployment {
 			return s, true
 		}
 	}
@@ -314,26 +316,6 @@ func (d *demo) removeFromGit(ctx context.Context) (string, error) {
 		_, err = fetchText(ctx, d.url)
 		return "no container is left, and nothing answers at " + d.url, err != nil
 	})
-}
-
-// stay runs the app again and serves until ctx ends.
-func (d *demo) stay(ctx context.Context) error {
-	if err := d.desired.push("Run hello for John again", map[string]string{demoDeploymentFile: demoDeployment}); err != nil {
-		return err
-	}
-	answer, err := d.awaitAnswer(ctx, "0.1.1")
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(d.console.out, `still running: %s
-  server         http://%s (healthz, readyz, metrics)
-  apps           %s
-  desired state  %s
-Commit to one of the repositories and watch, for example with "docker ps".
-Ctrl-C ends it and removes everything.
-`, answer, d.instance.server.Addr(), d.apps.dir, d.desired.dir)
-	<-ctx.Done()
-	return nil
 }
 
 // clean removes whatever the demo made, however far it came.

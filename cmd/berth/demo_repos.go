@@ -57,9 +57,10 @@ func (r *demoRepo) push(message string, files map[string]string) error {
 	return err
 }
 
-// demoManifest publishes one release of the demo's app.
-func demoManifest(image, version string) string {
-	return strings.NewReplacer("IMAGE", image, "VERSION", version, "PORT", demoPort).Replace(`identifier: dev.berth.hello
+// demoManifest publishes one release of the demo's app, whose container runs
+// with these arguments.
+func demoManifest(image, version, args string) string {
+	return strings.NewReplacer("IMAGE", image, "VERSION", version, "PORT", demoPort, "ARGS", args).Replace(`identifier: dev.berth.hello
 version: VERSION
 name: Hello
 description: Answers over HTTP which release it is.
@@ -70,12 +71,12 @@ flavours:
     priority: 1
     selectors:
       - {kind: cuda, cudaVersion: "11.2"}
-    args: [demo-app]
+    args: [ARGS]
     ports: [PORT]
   - name: cpu
     image: IMAGE:VERSION
     priority: 2
-    args: [demo-app]
+    args: [ARGS]
     ports: [PORT]
     healthcheck: {command: [/berth, demo-app, --check], interval: 500ms, timeout: 2s}
 `)
@@ -96,3 +97,16 @@ version: ^0.1
 user: john
 scopes: [read]
 `
+
+// demoFailing declares the app for Jane too. Its release of the channel edge
+// will turn out not to start.
+func demoFailing(version string) string {
+	return fmt.Sprintf(`kind: Deployment
+name: hello-jane
+app: dev.berth.hello
+version: %s
+user: jane
+scopes: [read]
+rollout: {timeout: 20s}
+`, version)
+}

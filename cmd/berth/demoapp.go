@@ -16,20 +16,25 @@ const demoPort = "8080"
 // newDemoApp is the app that "berth demo" runs: the executable itself, in an
 // image that holds nothing else.
 func newDemoApp(c console) *cobra.Command {
-	var check bool
+	var check, broken bool
 	cmd := &cobra.Command{
 		Use:    "demo-app",
 		Short:  "The app that the demo runs in its containers",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if check {
+			switch {
+			case check:
 				return checkDemoApp(cmd.Context())
+			case broken:
+				fmt.Fprintln(c.out, "loading the model")
+				return errors.New("/models/nuclei.h5: there is no such file")
 			}
 			return serveDemoApp(cmd.Context(), c)
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "ask the app on this machine whether it is well")
+	cmd.Flags().BoolVar(&broken, "broken", false, "fail, as an app does that misses a file")
 	return cmd
 }
 
@@ -37,8 +42,11 @@ func serveDemoApp(ctx context.Context, c console) error {
 	greeting := fmt.Sprintf("%s: release %s, flavour %s, for %s\n", os.Getenv("BERTH_DEPLOYMENT"),
 		os.Getenv("BERTH_RELEASE"), os.Getenv("BERTH_FLAVOUR"), os.Getenv("BERTH_USER"))
 	server := &http.Server{
-		Addr:              ":" + demoPort,
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, greeting) }),
+		Addr: ":" + demoPort,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprint(w, greeting)
+			fmt.Fprintf(c.out, "%s %s answered\n", r.Method, r.URL.Path)
+		}),
 		ReadHeaderTimeout: 5 * time.Second,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })

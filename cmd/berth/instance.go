@@ -36,8 +36,11 @@ type instance struct {
 	server   *server.Server
 }
 
+// A backendOpener opens every configured backend, read-only for a dry run.
+type backendOpener func(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) ([]engine.Backend, error)
+
 // newInstance joins the parts; nothing runs yet.
-func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) (_ *instance, err error) {
+func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, dryRun bool) (_ *instance, err error) {
 	i := &instance{cfg: cfg}
 	defer func() {
 		if err != nil {
@@ -53,7 +56,7 @@ func newInstance(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryR
 		return nil, err
 	}
 	i.hub = newHub(cfg, opener(i.mirrors, cfg, log), log, metrics, i.changed)
-	if i.backends, err = openBackends(ctx, cfg, log, dryRun); err != nil {
+	if i.backends, err = open(ctx, cfg, log, dryRun); err != nil {
 		return nil, err
 	}
 	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})

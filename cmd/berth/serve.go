@@ -53,7 +53,7 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 	var former *schema.Config
 	for {
 		log := newLogger(c.err, cfg.Log)
-		i, err := newInstance(ctx, cfg, log, dryRun)
+		i, err := newInstance(ctx, cfg, openBackends, log, dryRun)
 		if err != nil && former != nil && ctx.Err() == nil {
 			log.Error("the changed configuration cannot be used; the former one is taken again", "file", file, "error", err)
 			cfg, former = former, nil

@@ -189,7 +189,7 @@ func TestDemoKeep(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start("demo", "--once", "--keep")
-	w.awaitLog(`still running: http://\S+ answers`)
+	w.awaitLog(`still running at http://\S+\.`)
 	w.awaitLog(`Ctrl-C ends it`)
 	if code := w.end(syscall.SIGINT); code != 0 {
 		t.Errorf("exit code %d", code)

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/backends/memory"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+)
+
+// patience is how long a script waits for something that takes milliseconds.
+const patience = 30 * time.Second
+
+// A rig is a Berth that a script asks: it serves on a port of its own, with
+// engines in memory, in the process of the test.
+type rig struct {
+	engines map[string]*memory.Engine // by the name of their backend
+
+	instance *instance // while it serves
+	stop     func()    // ends it, and waits
+}
+
+type rigKey struct{}
+
+func rigOf(ts *testscript.TestScript) *rig { return ts.Value(rigKey{}).(*rig) }
+
+// newRig returns engines with images that do what their tag says. Any other
+// image runs well.
+func newRig() *rig {
+	r := &rig{engines: map[string]*memory.Engine{
+		"lab": memory.NewEngine(memory.Options{Capacity: backends.Capacity{
+			Engine: "memory", OneHost: true, Labels: map[string]string{"room": "b12"},
+			GPUs: []backends.GPU{{ID: "0", Vendor: schema.NVIDIA, Version: "12.4", Memory: 24e9}},
+		}}),
+		"annex": memory.NewEngine(memory.Options{Capacity: backends.Capacity{Engine: "memory", OneHost: true, CPU: 2000, Memory: 4e9}}),
+	}}
+	for _, e := range r.engines {
+		e.SetImage("example.org/app:crash", memory.Image{Exits: true, ExitCode: 3})
+		e.SetImage("example.org/app:sick", memory.Image{HealthCheck: true, Unhealthy: true})
+		e.SetImage("example.org/app:slow", memory.Image{HealthCheck: true, Starting: true})
+		e.SetImage("example.org/app:missing", memory.Image{Pull: func(context.Context) error {
+			return &schema.Error{Op: "pull", Resource: "example.org/app:missing", Kind: schema.Terminal, Err: errors.New("there is no such image")}
+		}})
+	}
+	return r
+}
+
+// open is the rig's backendOpener.
+func (r *rig) open(_ context.Context, cfg *schema.Config, _ *slog.Logger, dryRun bool) ([]engine.Backend, error) {
+	var out []engine.Backend
+	for priority, name := range []string{"annex", "lab"} { // the lab is preferred
+		var b backends.Backend = r.engines[name].Open(cfg.Instance, name)
+		if dryRun {
+			b = backends.ReadOnly(b)
+		}
+		out = append(out, engine.Backend{Backend: b, Config: schema.BackendConfig{Name: name, Type: schema.BackendDocker, Priority: priority}})
+	}
+	return out, nil
+}
+
+// rigCommands are the commands of scripts that need a server.
+var rigCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"commit":  commitFolder,
+	"serve":   serveFolder,
+	"stop":    func(ts *testscript.TestScript, _ bool, _ []string) { rigOf(ts).stop() },
+	"waitfor": waitFor,
+	"engine":  actOnEngine,
+	"mask":    maskOutput,
+}
+
+// commitFolder commits everything in a folder, which it first makes a
+// repository: commit FOLDER MESSAGE. The same script gives the same hashes.
+func commitFolder(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: commit FOLDER MESSAGE")
+	}
+	dir := ts.MkAbs(args[0])
+	if _, err := os.Stat(filepath.Join(dir, ".git")); err != nil {
+		ts.Check(ts.Exec("git", "-C", dir, "init", "-q", "-b", "main"))
+	}
+	ts.Check(ts.Exec("git", "-C", dir, "add", "-A"))
+	ts.Check(ts.Exec("git", "-C", dir, "commit", "-q", "--allow-empty", "-m", args[1]))
+}
+
+// serveFolder serves a desired state until the script ends or stops it: serve
+// FOLDER. Commands of the script then ask this server.
+func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: serve FOLDER")
+	}
+	r := rigOf(ts)
+	listen := "127.0.0.1:0"
+	if r.instance != nil {
+		listen = r.instance.server.Addr() // a restart
+	}
+	cfg := &schema.Config{Instance: "lab", Listen: listen, DataDir: ts.MkAbs("data")}
+	cfg.Desired.URL = ts.MkAbs(args[0])
+	ts.Check(complete(cfg))
+	log := &lockedLog{}
+	ctx, cancel := context.WithCancel(context.Background())
+	i, err := newInstance(ctx, cfg, r.open, newLogger(log, cfg.Log), false)
+	if err != nil {
+		cancel()
+		ts.Fatalf("serve: %v", err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		defer i.close()
+		if err := i.run(ctx); err != nil {
+			fmt.Fprintln(log, err)
+		}
+	})
+	r.instance = i
+	r.stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	ts.Defer(r.stop)
+	ts.Defer(func() { ts.Logf("[log of the server]\n%s", log.text()) })
+	ts.Setenv("BERTH_SERVER", "http://"+i.server.Addr())
+	until(ts, func() (string, bool) {
+		ok, why := i.engine.Ready()
+		return why, ok
+	})
+}
+
+// waitFor waits until a deployment is in a state, and perhaps at a release:
+// waitfor DEPLOYMENT STATE|gone [RELEASE].
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 || len(args) > 3 {
+		ts.Fatalf("usage: waitfor DEPLOYMENT STATE|gone [RELEASE]")
+	}
+	r := rigOf(ts)
+	until(ts, func() (string, bool) {
+		for _, s := range r.instance.engine.Statuses() {
+			if s.Deployment == args[0] {
+				seen := fmt.Sprintf("%s is %s %s: %s", args[0], s.State, s.Release, s.Reason)
+				return seen, string(s.State) == args[1] && (len(args) == 2 || s.Release == args[2])
+			}
+		}
+		return args[0] + " is not there", args[1] == "gone"
+	})
+}
+
+// until waits for a condition.
+func until(ts *testscript.TestScript, met func() (seen string, ok bool)) {
+	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		seen, ok := met()
+		if ok {
+			return
+		}
+		if time.Since(begun) > patience {
+			ts.Fatalf("it did not happen within %s: %s", patience, seen)
+		}
+	}
+}
+
+// actOnEngine does something behind Berth's back: engine NAME cut|restore, or
+// engine NAME kill|stop|delete|pause|crash DEPLOYMENT, to its first pod.
+func actOnEngine(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: engine NAME cut|restore, or engine NAME kill|stop|delete|pause|crash DEPLOYMENT")
+	}
+	e := rigOf(ts).engines[args[0]]
+	switch args[1] {
+	case "cut":
+		e.Cut()
+		return
+	case "restore":
+		e.Restore()
+		return
+	}
+	acts := map[string]func(id string) bool{
+		"kill": e.Kill, "stop": e.Stop, "delete": e.Delete, "pause": e.Pause,
+		"crash": func(id string) bool { return e.Crash(id, 1) },
+	}
+	for _, c := range e.Containers() {
+		if c.Deployment == args[2] {
+			if !acts[args[1]](c.ID) {
+				ts.Fatalf("%s of %s: it cannot be done to a pod that is %s", args[1], c.Name, c.State)
+			}
+			return
+		}
+	}
+	ts.Fatalf("%s has no pod on %s", args[2], args[0])
+}
+
+// What differs from run to run, and stands last on its line or in words.
+var (
+	maskedTime = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?`)
+	maskedAge  = regexp.MustCompile(`\b(\d+(\.\d+)?(ms|[smhd]))+\b`)
+	maskedPort = regexp.MustCompile(`127\.0\.0\.1:\d+`)
+)
+
+// maskOutput writes what the last command printed into the file "masked", with
+// times as TIME, ages as AGE and addresses as ADDRESS: mask [stderr]. Compare it
+// with "cmp masked FILE".
+func maskOutput(ts *testscript.TestScript, _ bool, args []string) {
+	from := "stdout"
+	if len(args) > 0 {
+		from = args[0]
+	}
+	text := maskedTime.ReplaceAllString(ts.ReadFile(from), "TIME")
+	text = maskedAge.ReplaceAllString(text, "AGE")
+	text = maskedPort.ReplaceAllString(text, "ADDRESS")
+	text = strings.ReplaceAll(text, ts.Getenv("WORK"), "WORK")
+	ts.Check(os.WriteFile(ts.MkAbs("masked"), []byte(text), 0o600))
+}
+
+// lockedLog keeps what a server logs.
+type lockedLog struct {
+	mu  sync.Mutex
+	all strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(p)
+}
+
+func (l *lockedLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return cmp.Or(l.all.String(), "(nothing)")
+}
