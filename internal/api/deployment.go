@@ -6,7 +6,6 @@ import (
 
 	graphql "github.com/graph-gophers/graphql-go"
 
-	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"

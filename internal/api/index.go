@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -47,6 +48,23 @@ type catalogIndex struct {
 	of       *catalog.Catalog
 	releases map[string]*lazy[[]release] // by order; without a world
 	flavours map[string]*lazy[[]flavour]
+	byRepo   lazy[map[string][]*catalog.Release] // also those that are shadowed
+}
+
+// ofRepo returns the releases that a repo publishes, in the usual order.
+func (i *catalogIndex) ofRepo(name string) []*catalog.Release {
+	return i.byRepo.get(func() map[string][]*catalog.Release {
+		out := map[string][]*catalog.Release{}
+		for _, a := range i.of.Apps() {
+			for _, r := range slices.Concat(a.Releases, a.Shadowed) {
+				out[r.Repo] = append(out[r.Repo], r)
+			}
+		}
+		for _, found := range out {
+			slices.SortFunc(found, compareReleases)
+		}
+		return out
+	})[name]
 }
 
 func (x *indexes) ofCatalog(c *catalog.Catalog) *catalogIndex {

@@ -63,20 +63,7 @@ func (r repo) Releases(args struct {
 	Order  *orderBy
 	paging
 }) (*connection[release], error) {
-	var found []*catalog.Release
-	if err := r.w.meter.spend(r.w.view.Catalog.Releases()); err != nil {
-		return nil, err
-	}
-	for _, a := range r.w.view.Catalog.Apps() {
-		for _, list := range [][]*catalog.Release{a.Releases, a.Shadowed} {
-			for _, rel := range list {
-				if rel.Repo == r.r.Name {
-					found = append(found, rel)
-				}
-			}
-		}
-	}
-	return r.w.listReleases(releasesOf(r.w, found), nil, args.Search, args.Order, args.paging)
+	return r.w.listReleases(releasesOf(r.w, r.w.catalog.ofRepo(r.r.Name)), nil, args.Search, args.Order, args.paging)
 }
 
 // repos are listed by name.

@@ -24,6 +24,7 @@ type world struct {
 
 	known   lazy[*history]
 	use     lazy[*usageReport]
+	ready   lazy[readiness]
 	catalog *catalogIndex
 	index   *viewIndex
 }
