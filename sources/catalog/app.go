@@ -130,7 +130,7 @@ func (a *app) collect(publishers []publisher, old *app) {
 				p.Name, a.Identifier, plural(len(releases), "release"), owner.Name, whyOwner(owner, p.repo)))
 		}
 		for _, r := range releases {
-			r.SemVer = parseSemVer(r.Version)
+			r.SemVer = ParseSemVer(r.Version)
 			if i > 0 {
 				r.ShadowedBy = owner.Name
 				a.Shadowed = append(a.Shadowed, r)
@@ -139,8 +139,8 @@ func (a *app) collect(publishers []publisher, old *app) {
 			}
 		}
 	}
-	slices.SortFunc(a.Releases, compareReleases)
-	slices.SortFunc(a.Shadowed, compareReleases)
+	slices.SortFunc(a.Releases, Compare)
+	slices.SortFunc(a.Shadowed, Compare)
 	if old != nil {
 		inherit(a.Releases, old.Releases)
 		inherit(a.Shadowed, old.Shadowed)
