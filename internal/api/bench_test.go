@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,92 +72,119 @@ const (
 	benchDeployments = 10_000
 )
 
-// busy is an API over an engine that has 10,000 deployments of 1,000 apps, and
-// carries out a change of one of them after the other.
+// busy is an API over an engine that has 10,000 deployments of 1,000 apps.
 type busy struct {
 	api     *API
+	engine  *engine.Engine
+	feed    *feed
+	docs    []*schema.Deployment
+	backend *stillBackend
 	changes atomic.Int64
 }
 
 func newBusy(b *testing.B) *busy {
 	b.Helper()
-	docs := make([]*schema.Deployment, benchDeployments)
-	for i := range docs {
-		docs[i] = &schema.Deployment{
+	u := &busy{backend: &stillBackend{applied: make(chan struct{}, benchDeployments)}}
+	for i := range benchDeployments {
+		u.docs = append(u.docs, &schema.Deployment{
 			Name: fmt.Sprintf("d%05d", i), App: fmt.Sprintf("org.example.app%04d", i%benchApps), Version: "^0",
 			Position: schema.Position{File: fmt.Sprintf("d/%05d.yaml", i), Line: 1},
-		}
+		})
 	}
-	f := &feed{catalog: benchCatalog(benchApps, benchReleases, "an app of many"), state: desired.Of("bench", "c0", docs)}
-	backend := &stillBackend{applied: make(chan struct{}, benchDeployments)}
-	e := engine.New(engine.Options{
-		Backends: []engine.Backend{{Backend: backend, Config: schema.BackendConfig{Name: "still", Type: schema.BackendDocker}}}, Sources: f,
-	})
+	u.feed = &feed{catalog: benchCatalog(benchApps, benchReleases, "an app of many"), state: desired.Of("bench", "c0", u.docs)}
+	config := schema.BackendConfig{Name: "still", Type: schema.BackendDocker}
+	u.engine = engine.New(engine.Options{Backends: []engine.Backend{{Backend: u.backend, Config: config}}, Sources: u.feed})
 	hub := &fakeHub{statuses: []follow.Status{{Name: follow.DesiredName}}}
-	a, err := New(Options{Instance: "bench", Engine: e, Hub: hub, Journal: journal.New(journal.Options{})})
-	if err != nil {
+	var err error
+	if u.api, err = New(Options{Instance: "bench", Engine: u.engine, Hub: hub, Journal: journal.New(journal.Options{})}); err != nil {
 		b.Fatal(err)
 	}
-	out := &busy{api: a}
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{}, 2)
-	go func() { e.Run(ctx); ended <- struct{}{} }()
-	for range docs {
-		<-backend.applied
+	ended := make(chan error, 1)
+	go func() { ended <- u.engine.Run(ctx) }()
+	b.Cleanup(func() { cancel(); <-ended })
+	for range u.docs {
+		<-u.backend.applied
 	}
-	for e.Outcome().Verdict != engine.Success {
+	for u.engine.Outcome().Verdict != engine.Success {
 		time.Sleep(time.Millisecond)
 	}
+	return u
+}
+
+// keepChanging carries out a change of one deployment after the other, until it
+// is stopped.
+func (u *busy) keepChanging(b *testing.B) (stop func()) {
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan struct{})
 	go func() {
-		defer func() { ended <- struct{}{} }()
+		defer close(ended)
 		for n := 1; ctx.Err() == nil; n++ {
-			out.change(f, e, docs[n%len(docs)], n)
+			u.change(n)
 			select {
-			case <-backend.applied:
-				out.changes.Add(1)
+			case <-u.backend.applied:
+				u.changes.Add(1)
 			case <-ctx.Done():
 			}
 		}
 	}()
-	b.Cleanup(func() { cancel(); <-ended; <-ended })
-	return out
+	return func() { cancel(); <-ended }
 }
 
 // change declares a deployment otherwise.
-func (u *busy) change(f *feed, e *engine.Engine, doc *schema.Deployment, n int) {
-	d := *doc
+func (u *busy) change(n int) {
+	d := *u.docs[n%len(u.docs)]
 	d.Env = map[string]string{"ROUND": fmt.Sprint(n)}
-	f.set(func() {
-		f.state, _ = f.state.With(fmt.Sprintf("c%d", n), desired.FileChange{
+	u.feed.set(func() {
+		u.feed.state, _ = u.feed.state.With(fmt.Sprintf("c%d", n), desired.FileChange{
 			Path: d.Position.File, Parsed: schema.DesiredFile{Deployments: []*schema.Deployment{&d}},
 		})
 	})
-	e.Changed(engine.Change{Deployments: []string{d.Name}})
+	u.engine.Changed(engine.Change{Deployments: []string{d.Name}})
 }
 
-// benchQuery asks a query again and again, as several clients at once do, while
-// the engine reconciles. It tells how many queries are answered in a second, and
-// how many changes are carried out meanwhile.
+// benchQuery asks a query again and again: first alone, then as several clients
+// at once do while the engine carries out changes as fast as it can. It tells how
+// many queries are answered in a second, how much CPU time one takes, and how many
+// changes are carried out meanwhile.
 func benchQuery(b *testing.B, query string) {
 	u := newBusy(b)
-	if r := u.api.Execute(b.Context(), query, "", nil); len(r.Errors) > 0 {
-		b.Fatal(r.Errors)
-	}
-	before := u.changes.Load()
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.RunParallel(func(p *testing.PB) {
-		for p.Next() {
-			r := u.api.Execute(context.Background(), query, "", nil)
-			if _, err := json.Marshal(r); err != nil || len(r.Errors) > 0 {
-				b.Error(err, r.Errors)
-			}
+	ask := func() {
+		r := u.api.Execute(context.Background(), query, "", nil)
+		if _, err := json.Marshal(r); err != nil || len(r.Errors) > 0 {
+			b.Error(err, r.Errors)
 		}
+	}
+	b.Run("idle", func(b *testing.B) {
+		b.ReportAllocs()
+		before := cpuTime(b)
+		for b.Loop() {
+			ask()
+		}
+		b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N), "cpu-us/query")
 	})
-	b.StopTimer()
-	seconds := b.Elapsed().Seconds()
-	b.ReportMetric(float64(b.N)/seconds, "queries/s")
-	b.ReportMetric(float64(u.changes.Load()-before)/seconds, "changes/s")
+	stop := u.keepChanging(b)
+	defer stop()
+	b.Run("reconciling", func(b *testing.B) {
+		before := u.changes.Load()
+		b.RunParallel(func(p *testing.PB) {
+			for p.Next() {
+				ask()
+			}
+		})
+		seconds := b.Elapsed().Seconds()
+		b.ReportMetric(float64(b.N)/seconds, "queries/s")
+		b.ReportMetric(float64(u.changes.Load()-before)/seconds, "changes/s")
+	})
+}
+
+// cpuTime is how much CPU time the process took until now.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func BenchmarkReleasesPage(b *testing.B) {
