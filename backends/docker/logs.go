@@ -6,11 +6,6 @@ import (
 	"github.com/berthdev/berth/backends"
 )
 
-// Forget implements [backends.Backend].
-func (b *Backend) Forget(ctx context.Context, deployment string, report func(backends.Step)) error {
-	return nil
-}
-
 // Logs implements [backends.Backend].
 func (b *Backend) Logs(ctx context.Context, pod string, o backends.LogOptions, each func(backends.LogLine) error) error {
 	return nil
