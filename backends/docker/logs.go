@@ -10,6 +10,3 @@ import (
 func (b *Backend) Logs(ctx context.Context, pod string, o backends.LogOptions, each func(backends.LogLine) error) error {
 	return nil
 }
-
-// Usage implements [backends.Backend].
-func (b *Backend) Usage(ctx context.Context) ([]backends.Usage, error) { return nil, nil }
