@@ -8,8 +8,12 @@ package api
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
+
+	graphql "github.com/graph-gophers/graphql-go"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
@@ -51,6 +55,63 @@ type Options struct {
 	Journal  *journal.Journal
 	Backends []backends.Backend // for logs and usage
 	Logger   *slog.Logger
+}
+
+// API answers queries. It is safe for concurrent use.
+type API struct {
+	o      Options
+	schema *graphql.Schema
+	turns  chan struct{} // one for each query that may be answered at once
+	views  indexes
+}
+
+// New returns an API; it fails where the schema and its resolvers disagree.
+func New(o Options) (*API, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &API{o: o, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	var err error
+	a.schema, err = graphql.ParseSchema(Schema, &root{api: a},
+		graphql.UseStringDescriptions(), graphql.UseFieldResolvers(), graphql.DisableFieldSelections(),
+		graphql.MaxDepth(maxDepth), graphql.MaxQueryLength(maxQuery), graphql.MaxSelections(maxSelections),
+		graphql.OverlapValidationLimit(maxOverlaps), graphql.MaxParallelism(parallelism),
+		graphql.SubscribeResolverTimeout(limit),
+		graphql.Tracer(tracer{}), graphql.Logger(panicLog{o.Logger}), graphql.PanicHandler(panicErrors{}),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("api: %w", err)
+	}
+	return a, nil
+}
+
+// root leads to the three kinds of operations.
+type root struct{ api *API }
+
+func (r *root) Query() any        { return &query{r.api} }
+func (r *root) Mutation() any     { return &mutation{r.api} }
+func (r *root) Subscription() any { return &subscription{r.api} }
+
+// Execute answers a query or carries out a mutation. It takes a snapshot first,
+// so that all parts of the answer agree, and returns when that is done, after
+// the time limit, or soon after ctx ends. The caller checks who may ask.
+func (a *API) Execute(ctx context.Context, query, operation string, variables map[string]any) *graphql.Response {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	select {
+	case a.turns <- struct{}{}:
+		defer func() { <-a.turns }()
+	case <-ctx.Done():
+		return failed(late(ctx))
+	}
+	w := a.look(ctx)
+	// The library is not told when ctx ends: it would list every field that it
+	// could not answer. The meter ends the query instead, with one error.
+	r := a.schema.Exec(with(context.WithoutCancel(ctx), w), query, operation, variables)
+	if err := w.meter.stopped(); err != nil {
+		return failed(err, r.Errors...)
+	}
+	return explained(r)
 }
 
 var (

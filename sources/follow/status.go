@@ -8,8 +8,8 @@ import (
 )
 
 // DesiredName stands for the desired-state repository where sources are named.
-// No repo can have it, for it is no DNS label.
-const DesiredName = "desired state"
+// No repo can have it.
+const DesiredName = schema.DesiredName
 
 // Status is where following a source stands.
 type Status struct {
@@ -43,17 +43,6 @@ func Confirmed(message string) bool {
 		}
 	}
 	return false
-}
-
-// title is the first line of a commit message, bounded.
-func title(message string) string {
-	const most = 120
-	line, _, _ := strings.Cut(strings.TrimSpace(message), "\n")
-	line = strings.ToValidUTF8(strings.TrimSpace(line), "?")
-	if runes := []rune(line); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return line
 }
 
 // short is a commit as people write it.

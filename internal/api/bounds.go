@@ -1,0 +1,108 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/graph-gophers/graphql-go/errors"
+	"github.com/graph-gophers/graphql-go/introspection"
+)
+
+// Bounds of one query. They are far above what people and the commands ask for,
+// and low enough that whoever may ask cannot take the server from the others.
+const (
+	limit         = 10 * time.Second
+	maxQuery      = 64 << 10 // bytes
+	maxDepth      = 14       // the usual introspection query has 13
+	maxSelections = 1000     // fields as written, fragments spread
+	maxOverlaps   = 200_000  // pairs of fields that are compared when a query is checked
+	parallelism   = 2        // fields of one query that are answered at once
+	maxPage       = 500      // things
+	maxObjects    = 20_000   // in an answer
+	maxWork       = 2_000_000
+	maxText       = 16 << 20 // bytes of what repositories and engines say in an answer
+)
+
+// A meter counts what answering one query costs, and ends it when that is too
+// much: its resolvers then panic with the error, which the library turns into
+// one that names the field. A resolver that may fail only so needs no error to
+// return, and the library answers such fields without a goroutine for each.
+type meter struct {
+	ctx                 context.Context
+	objects, work, text atomic.Int64
+	cause               atomic.Pointer[Error]
+}
+
+// stop ends the query; the first cause counts.
+func (m *meter) stop(e *Error) { m.cause.CompareAndSwap(nil, e) }
+
+// stopped returns why the query ends; nil: it goes on.
+func (m *meter) stopped() *Error {
+	if e := m.cause.Load(); e != nil {
+		return e
+	}
+	if m.ctx.Err() != nil {
+		m.stop(late(m.ctx))
+	}
+	return m.cause.Load()
+}
+
+func (m *meter) check() {
+	if e := m.stopped(); e != nil {
+		panic(e)
+	}
+}
+
+// takeObjects counts objects that become part of the answer.
+func (m *meter) takeObjects(n int) {
+	if m.objects.Add(int64(n)) > maxObjects {
+		m.stop(&Error{Code: TooMuch, Message: fmt.Sprintf("the answer would hold more than %d objects", maxObjects),
+			Hint: "ask for fewer with `first`, and for the next ones with `after`; or ask for fewer relations at once"})
+	}
+	m.check()
+}
+
+// takeWork counts steps: a field that is answered, a thing that is looked at.
+func (m *meter) takeWork(n int) {
+	if m.work.Add(int64(n)) > maxWork {
+		m.stop(&Error{Code: TooMuch, Message: "the query takes too much work",
+			Hint: "ask for less at once: fewer fields, a smaller `first`, no lists within lists that are filtered or searched"})
+	}
+}
+
+// spend is takeWork for a resolver that can return an error.
+func (m *meter) spend(n int) error {
+	m.takeWork(n)
+	if e := m.stopped(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// takeText counts text of a length that others chose.
+func (m *meter) takeText(s string) string {
+	if m.text.Add(int64(len(s))) > maxText {
+		m.stop(&Error{Code: TooMuch, Message: fmt.Sprintf("the answer would hold more than %d MiB of text", maxText>>20),
+			Hint: "ask for fewer with `first`, or for less of each"})
+	}
+	m.check()
+	return s
+}
+
+// tracer has the meter of a query count every field that is answered.
+type tracer struct{}
+
+func (tracer) TraceQuery(ctx context.Context, _, _ string, _ map[string]any, _ map[string]*introspection.Type) (context.Context, func([]*errors.QueryError)) {
+	return ctx, func([]*errors.QueryError) {}
+}
+
+func (tracer) TraceField(ctx context.Context, _, _, _ string, _ bool, _ map[string]any) (context.Context, func(*errors.QueryError)) {
+	if w, ok := ctx.Value(key{}).(*world); ok {
+		w.meter.takeWork(1)
+	}
+	return ctx, done
+}
+
+func done(*errors.QueryError) {}
