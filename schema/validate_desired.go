@@ -33,7 +33,7 @@ func (d *Deployment) validate(r *report) {
 	r.check(ownerRule, "user", d.User)
 	r.list(scopeRule, "scopes", d.Scopes)
 	if d.Replicas != nil {
-		r.between("replicas", *d.Replicas, 0, maxReplicas)
+		r.between("replicas", *d.Replicas, 0, MaxReplicas)
 	}
 	r.list(labelRule, "dependsOn", d.DependsOn)
 	for i, name := range d.DependsOn {
