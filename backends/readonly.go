@@ -22,6 +22,10 @@ func (r readOnly) Remove(_ context.Context, deployment string, _ func(Step)) err
 	return r.refuse("remove", deployment)
 }
 
+func (r readOnly) Forget(_ context.Context, deployment string, _ func(Step)) error {
+	return r.refuse("forget failed pods", deployment)
+}
+
 func (r readOnly) Uninstall(context.Context, bool, func(Step)) error {
 	return r.refuse("uninstall", "")
 }

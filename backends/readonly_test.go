@@ -39,6 +39,16 @@ func (l *looked) Watch(context.Context, func(backends.Event)) error {
 	return nil
 }
 
+func (l *looked) Logs(context.Context, string, backends.LogOptions, func(backends.LogLine) error) error {
+	l.seen = append(l.seen, "logs")
+	return nil
+}
+
+func (l *looked) Usage(context.Context) ([]backends.Usage, error) {
+	l.seen = append(l.seen, "usage")
+	return nil, nil
+}
+
 func (l *looked) PruneImages(context.Context, func(string) bool) error { panic("written") }
 
 func TestReadOnlyRefusesWrites(t *testing.T) {
@@ -48,6 +58,7 @@ func TestReadOnlyRefusesWrites(t *testing.T) {
 	for op, err := range map[string]error{
 		"apply":     applied,
 		"remove":    b.Remove(ctx, "web", nil),
+		"forget":    b.Forget(ctx, "web", nil),
 		"uninstall": b.Uninstall(ctx, true, nil),
 	} {
 		if err == nil || schema.KindOf(err) != schema.Terminal || !strings.Contains(err.Error(), "read-only") {
@@ -66,12 +77,14 @@ func TestReadOnlyPassesReads(t *testing.T) {
 	_, capacity := b.Capacity(ctx)
 	_, pods := b.Pods(ctx)
 	_, owned := b.Owned(ctx)
-	for _, err := range []error{capacity, pods, owned, b.Watch(ctx, nil), b.Close()} {
+	_, usage := b.Usage(ctx)
+	logs := b.Logs(ctx, "web-0", backends.LogOptions{}, nil)
+	for _, err := range []error{capacity, pods, owned, usage, logs, b.Watch(ctx, nil), b.Close()} {
 		if err != nil {
 			t.Error(err)
 		}
 	}
-	if got, want := strings.Join(l.seen, " "), "capacity pods owned watch close"; got != want || b.Name() != "lab" {
+	if got, want := strings.Join(l.seen, " "), "capacity pods owned usage logs watch close"; got != want || b.Name() != "lab" {
 		t.Errorf("saw %q, want %q", got, want)
 	}
 }

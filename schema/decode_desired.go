@@ -51,7 +51,7 @@ func (r *desiredReader) document(doc Document) {
 	kind, problem := r.kind(doc.Root)
 	if problem != nil {
 		r.out.Problems = append(append(r.out.Problems, doc.Problems...), *problem)
-		if ref := refOf(doc.Root, nearest(kind, desiredKinds)); ref.Kind != "" && ref.Name != "" {
+		if ref := refOf(doc.Root, Nearest(kind, desiredKinds)); ref.Kind != "" && ref.Name != "" {
 			r.broken(ref)
 		}
 		return
@@ -98,7 +98,7 @@ func (r *desiredReader) kind(root *yaml.Node) (string, *Problem) {
 			switch {
 			case key.Value == "kind":
 				return r.knownKind(value)
-			case nearest(key.Value, []string{"kind"}) != "" && refOf(root, "").Name != "":
+			case Nearest(key.Value, []string{"kind"}) != "" && refOf(root, "").Name != "":
 				p.Line, p.Column = key.Line, key.Column
 				p.Message, p.Hint = fmt.Sprintf("unknown key %q", clip(key.Value)), "did you mean kind?"
 				return value.Value, &p

@@ -84,7 +84,7 @@ func (d *decoder) unknownKeyHint(key string, s *shape) (meant, hint string) {
 	if hint := otherWord(key, s, respelled); hint != "" {
 		return "", hint
 	}
-	if near := nearest(key, s.keys()); near != "" {
+	if near := Nearest(key, s.keys()); near != "" {
 		return near, "did you mean " + near + "?"
 	}
 	for _, f := range s.fields {
@@ -95,7 +95,7 @@ func (d *decoder) unknownKeyHint(key string, s *shape) (meant, hint string) {
 	if n := len(d.around) - 1; n > 0 && slices.ContainsFunc(d.around[:n], func(s *shape) bool { return s.has(key) }) {
 		return "", "it belongs further out"
 	}
-	if hint := otherWord(key, s, nearest); hint != "" {
+	if hint := otherWord(key, s, Nearest); hint != "" {
 		return "", hint
 	}
 	return "", "known are " + strings.Join(s.keys(), ", ")
@@ -123,7 +123,7 @@ func deref(t reflect.Type) reflect.Type {
 // allowedHint lists the values that are allowed, the nearest first.
 func allowedHint(value string, allowed []string) string {
 	list := "allowed are " + strings.Join(allowed, ", ")
-	if near := nearest(value, allowed); near != "" {
+	if near := Nearest(value, allowed); near != "" {
 		return "did you mean " + near + "? " + list
 	}
 	return list

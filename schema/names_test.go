@@ -78,7 +78,7 @@ func TestNearest(t *testing.T) {
 		"identifer": "identifier", "Version": "version", "min_ready": "minReady", "vresion": "version", "comand": "command",
 		"envs": "env", "xyz": "", "": "", "gpu": "cpu", strings.Repeat("version", 1000): "",
 	} {
-		if got := nearest(s, keys); got != want {
+		if got := Nearest(s, keys); got != want {
 			t.Errorf("%q: %q, want %q", s, got, want)
 		}
 	}

@@ -2,8 +2,8 @@ package schema
 
 import "strings"
 
-// nearest returns the candidate that s most likely was meant to be, or "".
-func nearest(s string, candidates []string) string {
+// Nearest returns the candidate that s most likely was meant to be, or "".
+func Nearest(s string, candidates []string) string {
 	if same := respelled(s, candidates); same != "" {
 		return same
 	}

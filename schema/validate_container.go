@@ -172,7 +172,7 @@ func (r *report) capabilities(path string, names []string) {
 		if name != "" && !slices.Contains(capabilityNames, name) {
 			bare := strings.TrimPrefix(strings.ToUpper(name), "CAP_")
 			hint := "capabilities(7) lists them; write them without CAP_, as NET_RAW"
-			if near := nearest(bare, capabilityNames); near != "" {
+			if near := Nearest(bare, capabilityNames); near != "" {
 				hint = "did you mean " + near + "?"
 			}
 			r.error(fmt.Sprintf("%s[%d]", path, i), quote(name)+" is no capability", hint)

@@ -43,12 +43,17 @@ const (
 // newer, as far as the history that is kept tells. Unknown commits are no error:
 // the answer is then false.
 //
+// History returns a commit and those before it by first parent, the newest
+// first, as far as the history that is kept reaches; at most n, and at most
+// [MaxHistory]. Of an unknown commit there is none, which is no error.
+//
 // Methods are safe for concurrent use; Update runs one at a time. Every method
 // returns soon after its context ends.
 type Source interface {
 	Update(ctx context.Context) (*Snapshot, error)
 	Stored(ctx context.Context) (*Snapshot, error)
 	Contains(ctx context.Context, newer, older string) (bool, error)
+	History(ctx context.Context, commit string, n int) ([]Commit, error)
 	Close() error
 }
 
@@ -67,7 +72,8 @@ type Snapshot struct {
 	Ref     string    // as configured
 	Name    string    // what the ref resolved to: refs/heads/main, refs/tags/v1.2.0, or empty
 	Commit  string    // 40 hex digits
-	Time    time.Time // of the commit
+	Author  string    // of the commit, as in [Commit]
+	Time    time.Time // of the commit, as in [Commit]
 	Message string    // of the commit, whole, bounded to 64 KiB
 	Tree    Tree
 }

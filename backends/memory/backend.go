@@ -114,6 +114,38 @@ func (b *Backend) Remove(ctx context.Context, deployment string, report func(bac
 	return nil
 }
 
+// Forget implements [backends.Backend].
+func (b *Backend) Forget(ctx context.Context, deployment string, report func(backends.Step)) error {
+	e := b.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := b.check(ctx, "forget failed pods"); err != nil {
+		return err
+	}
+	b.removeContainers(report, func(c *container) bool {
+		return c.Deployment == deployment && c.State == backends.PodFailed
+	})
+	return nil
+}
+
+// Usage implements [backends.Backend].
+func (b *Backend) Usage(ctx context.Context) ([]backends.Usage, error) {
+	e := b.engine
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := b.check(ctx, "ask for usage"); err != nil {
+		return nil, err
+	}
+	e.settle()
+	var out []backends.Usage
+	for _, c := range e.containers {
+		if c.instance == b.instance && c.State == backends.PodRunning {
+			out = append(out, backends.Usage{Pod: c.Name, Deployment: c.Deployment, CPU: c.image.UsedCPU, Memory: c.image.UsedMemory})
+		}
+	}
+	return out, nil
+}
+
 // Owned implements [backends.Backend].
 func (b *Backend) Owned(ctx context.Context) ([]backends.Object, error) {
 	e := b.engine

@@ -26,6 +26,11 @@ type Image struct {
 	Unhealthy   bool
 	Starting    bool
 	After       time.Duration
+	// Output is what a container writes each time that it starts.
+	Output string
+	// UsedCPU and UsedMemory are what a container uses while it runs.
+	UsedCPU    schema.CPU
+	UsedMemory schema.Bytes
 }
 
 // The engine's pauses before it starts a crashed container again.
@@ -40,6 +45,8 @@ type container struct {
 	spec     backends.PodSpec
 	image    Image
 	next     time.Time // when its state changes by itself; zero: never
+	log      []backends.LogLine
+	gone     bool // it was removed
 }
 
 // pod returns a copy that shares nothing with the container.
@@ -53,8 +60,24 @@ func (c *container) active() bool {
 	return c.State == backends.PodRunning || c.State == backends.PodRestarting || c.State == backends.PodPaused
 }
 
+// goesOn tells whether the container runs or will run without Berth giving it another try.
+func (c *container) goesOn() bool {
+	return !c.gone && (c.active() || c.State == backends.PodCreated)
+}
+
+// write adds lines to the container's log.
+func (c *container) write(t time.Time, stderr bool, text string) {
+	lines := backends.LineCutter{Stderr: stderr, Each: func(l backends.LogLine) error {
+		c.log = append(c.log, l)
+		return nil
+	}}
+	_ = lines.Write(t, []byte(text)) // as Each never fails
+	_ = lines.End()                  // nor does this
+}
+
 // run starts the container at t.
 func (c *container) run(t time.Time) {
+	c.write(t, false, c.image.Output)
 	c.State, c.ExitCode, c.Reason, c.StartedAt, c.next = backends.PodRunning, 0, "", t, time.Time{}
 	c.Health = backends.HealthNone
 	h := c.spec.Healthcheck

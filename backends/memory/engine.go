@@ -146,6 +146,30 @@ func (e *Engine) Delete(id string) bool {
 	return e.tamper(id, func(c *container) bool { e.drop(c); return true }, "removed")
 }
 
+// Write has the container write lines to its standard output; the last one needs
+// no end. It tells whether there is one of that ID that runs.
+func (e *Engine) Write(id, text string) bool { return e.write(id, false, text) }
+
+// WriteError has the container write lines to its standard error.
+func (e *Engine) WriteError(id, text string) bool { return e.write(id, true, text) }
+
+func (e *Engine) write(id string, stderr bool, text string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.settle()
+	c := e.find(id)
+	if c == nil || c.State != backends.PodRunning {
+		return false
+	}
+	c.write(e.now(), stderr, text)
+	for w := range e.watchers {
+		if w.pod == c {
+			w.wake()
+		}
+	}
+	return true
+}
+
 func (e *Engine) tamper(id string, change func(*container) bool, what string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -215,6 +239,7 @@ func (e *Engine) find(id string) *container {
 }
 
 func (e *Engine) drop(c *container) {
+	c.gone = true
 	e.containers = slices.DeleteFunc(e.containers, func(other *container) bool { return other == c })
 }
 

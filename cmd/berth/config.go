@@ -21,16 +21,27 @@ type configFlags struct {
 	flags  map[string]string  // the flag's name, by the setting's key
 }
 
+// sections name the parts of the configuration that settings stand in.
+var sections = map[string]string{"desired": "desired state", "log": "log", "status": "commit statuses", "webhooks": "webhooks"}
+
 func addConfigFlags(cmd *cobra.Command) *configFlags {
 	f := &configFlags{values: map[string]*string{}, flags: map[string]string{}}
 	cmd.Flags().StringVarP(&f.file, "config", "c", os.Getenv("BERTH_CONFIG"), "the configuration file")
+	note(cmd, "config", noteGroup, groupConfiguration)
+	note(cmd, "config", noteEnv, "BERTH_CONFIG")
 	for _, s := range schema.Settings() {
 		usage := strings.ToLower(s.Doc[:1]) + strings.TrimSuffix(s.Doc[1:], ".")
 		if s.Default != "" && !strings.Contains(s.Doc, "Default") {
 			usage += " (default " + s.Default + ")"
 		}
+		if section, _, nested := strings.Cut(s.Key, "."); nested {
+			usage = sections[section] + ": " + usage
+		}
 		f.values[s.Key] = cmd.Flags().String(s.Flag, "", usage)
 		f.flags[s.Key] = s.Flag
+		note(cmd, s.Flag, noteGroup, groupConfiguration)
+		note(cmd, s.Flag, noteEnv, s.Env)
+		note(cmd, s.Flag, noteDefault, s.Default)
 	}
 	return f
 }

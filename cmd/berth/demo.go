@@ -41,8 +41,8 @@ comes back, a deployment is removed from git and goes.
 
 Nothing is fetched from anywhere, and everything that was made is removed at the
 end. The demo waits for Enter before each step; --once does not. With --keep the
-server stays after the story, with one app that runs and one that failed, so that
-the other commands have something to tell.`,
+server stays after the story, with one app that runs and one that failed, so
+that the other commands have something to tell.`,
 		Example: "  berth demo\n  berth demo --once\n  berth demo --keep",
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), c, o) },

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/berthdev/berth/schema"
 )
@@ -100,8 +102,8 @@ func quoted(s string) string {
 // printable keeps a line a line: what comes from documents and engines may hold
 // anything, escape sequences of terminals included.
 func printable(s string) string {
-	clean := func(r rune) bool { return r < ' ' || r == 0x7f }
-	if strings.IndexFunc(s, clean) < 0 {
+	unclean := func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+	if strings.IndexFunc(s, unclean) < 0 && utf8.ValidString(s) {
 		return s
 	}
 	quoted := strconv.Quote(s)

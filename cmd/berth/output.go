@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
+	"regexp"
 	"strings"
-	"text/tabwriter"
+
+	"go.yaml.in/yaml/v4"
 )
 
 // writeJSON prints v indented, for programs.
@@ -16,29 +18,62 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// table prints rows under a header, for people; a cell that is empty shows as "-".
-type table struct {
-	w *tabwriter.Writer
-}
-
-func newTable(out io.Writer, header ...string) *table {
-	t := &table{w: tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)}
-	t.row(header...)
-	return t
-}
-
-func (t *table) row(cells ...string) {
-	for i, cell := range cells {
-		cell = strings.Join(strings.Fields(cell), " ") // a line stays a line
-		if cell == "" {
-			cell = "-"
-		}
-		if i > 0 {
-			fmt.Fprint(t.w, "\t")
-		}
-		fmt.Fprint(t.w, cell)
+// writeYAML prints v as YAML, with the keys and in the order of its JSON.
+func writeYAML(w io.Writer, v any) error {
+	var text bytes.Buffer
+	if err := writeJSON(&text, v); err != nil {
+		return err
 	}
-	fmt.Fprintln(t.w)
+	var doc yaml.Node
+	if err := yaml.Load(text.Bytes(), &doc); err != nil { // JSON is YAML
+		return err
+	}
+	plain(&doc)
+	out, err := yaml.Dump(&doc, yaml.WithIndent(2))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(out)
+	return err
 }
 
-func (t *table) flush() error { return t.w.Flush() }
+// yaml11 are the words that older readers take for truth values.
+var yaml11 = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off)$`)
+
+// plain takes the marks of JSON off: braces, and quotes where none are needed.
+func plain(n *yaml.Node) {
+	n.Style = 0
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!str" && yaml11.MatchString(n.Value):
+		n.Style = yaml.SingleQuotedStyle
+	case n.Kind != yaml.ScalarNode && len(n.Content) == 0:
+		n.Style = yaml.FlowStyle // [] and {}
+	}
+	for _, child := range n.Content {
+		plain(child)
+	}
+}
+
+// writeAs prints v in one of the formats for programs.
+func writeAs(format string, w io.Writer, v any) error {
+	if format == "yaml" {
+		return writeYAML(w, v)
+	}
+	return writeJSON(w, v)
+}
+
+// word is a word of an enumeration, as Berth writes it: in lower case.
+type word string
+
+// UnmarshalJSON reads it as GraphQL writes it.
+func (w *word) UnmarshalJSON(text []byte) error {
+	var s string
+	if err := json.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	*w = word(strings.ReplaceAll(strings.ToLower(s), "_", "-"))
+	return nil
+}
+
+// enumWord writes a word as GraphQL does.
+func enumWord(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "-", "_") }

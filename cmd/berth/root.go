@@ -117,7 +117,7 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
 		newSchema(c), newUninstall(c), newVersion(c),
 	)
-	root.InitDefaultCompletionCmd()
+	addCompletion(root)
 	usageArgs(root)
 	return root
 }

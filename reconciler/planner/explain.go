@@ -107,7 +107,7 @@ func (t *table) write(g *planning, s *subject) {
 			choice.Reason = b.unavailable()
 		}
 		for _, sel := range c.flavour.Selectors {
-			choice.Selectors = append(choice.Selectors, Verdict{describe(sel), sel.Required, sel.Weight, match(sel, &b.Capacity)})
+			choice.Selectors = append(choice.Selectors, Verdict{Describe(sel), sel.Required, sel.Weight, match(sel, &b.Capacity)})
 		}
 		t.told = append(t.told, choice)
 		t.answering = append(t.answering, b.unavailable() == "")

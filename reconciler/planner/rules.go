@@ -39,7 +39,7 @@ func ruleListed(g *planning, s *subject, c *candidate) (string, bool) {
 // ruleSelectors: every required selector matches.
 func ruleSelectors(g *planning, s *subject, c *candidate) (string, bool) {
 	if c.fit.missing != nil && g.in.Backends[c.backend].Known {
-		return "it has not: " + describe(*c.fit.missing), false
+		return "it has not: " + Describe(*c.fit.missing), false
 	}
 	return "", false
 }

@@ -227,8 +227,8 @@ func (r gpuRequest) match(g *backends.GPU) Match {
 	)
 }
 
-// describe says in words what a selector asks for.
-func describe(s schema.Selector) string {
+// Describe says in words what a selector asks for.
+func Describe(s schema.Selector) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	if s.Version != "" {

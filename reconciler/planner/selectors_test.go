@@ -78,7 +78,7 @@ func TestMatch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := match(c.selector, &c.capacity); got != c.want {
-				t.Errorf("%s: %s, want %s", describe(c.selector), got, c.want)
+				t.Errorf("%s: %s, want %s", Describe(c.selector), got, c.want)
 			}
 		})
 	}

@@ -16,8 +16,7 @@ import (
 type app struct {
 	App
 	claims    []*claim            // by repo and path
-	listed    bool                // some repo that may publish it does
-	owner     string              // that repo, the first by rank
+	listed    bool                // some repo that may publish it does: the owner, the first by rank
 	byVersion map[string]*Release // those that count
 	notices   []Notice
 	// republished is kept from catalog to catalog, for as long as the release is
@@ -70,7 +69,7 @@ func build(identifier string, claims []*claim, repos *sorted.Map[repo], old *app
 	a := &app{App: App{Identifier: identifier}, claims: claims, byVersion: map[string]*Release{}}
 	publishers := a.publishers(repos)
 	if len(publishers) > 0 {
-		a.listed, a.owner = true, publishers[0].Name
+		a.listed, a.Owner = true, publishers[0].Name
 		a.collect(publishers, old)
 		a.describe(publishers[0])
 	}
@@ -130,7 +129,7 @@ func (a *app) collect(publishers []publisher, old *app) {
 				p.Name, a.Identifier, plural(len(releases), "release"), owner.Name, whyOwner(owner, p.repo)))
 		}
 		for _, r := range releases {
-			r.SemVer = parseSemVer(r.Version)
+			r.SemVer = ParseSemVer(r.Version)
 			if i > 0 {
 				r.ShadowedBy = owner.Name
 				a.Shadowed = append(a.Shadowed, r)
@@ -139,8 +138,8 @@ func (a *app) collect(publishers []publisher, old *app) {
 			}
 		}
 	}
-	slices.SortFunc(a.Releases, compareReleases)
-	slices.SortFunc(a.Shadowed, compareReleases)
+	slices.SortFunc(a.Releases, Compare)
+	slices.SortFunc(a.Shadowed, Compare)
 	if old != nil {
 		inherit(a.Releases, old.Releases)
 		inherit(a.Shadowed, old.Shadowed)

@@ -9,9 +9,9 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// parseSemVer reads a complete SemVer, with or without a leading v; nil for any
+// ParseSemVer reads a complete SemVer, with or without a leading v; nil for any
 // other text. 3 and 0.4 are no SemVer: only their exact text selects them.
-func parseSemVer(version string) *semver.Version {
+func ParseSemVer(version string) *semver.Version {
 	v, err := semver.StrictNewVersion(strings.TrimPrefix(version, "v"))
 	if err != nil {
 		return nil
@@ -19,9 +19,9 @@ func parseSemVer(version string) *semver.Version {
 	return v
 }
 
-// compareReleases orders the newest first: SemVer by precedence, then all others
-// by time. What is then equal is ordered by the version's text, and by repo.
-func compareReleases(a, b *Release) int {
+// Compare orders releases of one app, the newest first: SemVer by precedence, then
+// all others by time. What is then equal is ordered by the version's text, and by repo.
+func Compare(a, b *Release) int {
 	switch {
 	case a.SemVer != nil && b.SemVer != nil:
 		if c := b.SemVer.Compare(a.SemVer); c != 0 {
@@ -32,15 +32,15 @@ func compareReleases(a, b *Release) int {
 	case b.SemVer != nil:
 		return 1
 	default:
-		if c := b.time().Compare(a.time()); c != 0 {
+		if c := b.Time().Compare(a.Time()); c != 0 {
 			return c
 		}
 	}
 	return cmp.Or(strings.Compare(b.Version, a.Version), strings.Compare(a.Repo, b.Repo))
 }
 
-// time is when the release was last published, or else made; zero when neither is said.
-func (r *Release) time() time.Time {
+// Time is when the release was last published, or else made; zero when neither is said.
+func (r *Release) Time() time.Time {
 	var last time.Time
 	for _, f := range r.Flavours {
 		if f.PublishedAt.After(last) {

@@ -57,7 +57,7 @@ func BenchmarkOneOf10000Files(b *testing.B) {
 	if err := h.Once(b.Context()); err != nil {
 		b.Fatal(err)
 	}
-	f := h.followed()[0]
+	f := h.all()[1]
 	const name = "apps/a500/r5/manifest.yaml"
 	n := 0
 	for b.Loop() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/berthdev/berth/schema"
@@ -37,11 +38,13 @@ func (h *Hub) takeDesired(ctx context.Context, before, now *sources.Snapshot, re
 		old = desired.New(h.options.Redact(h.options.Desired.URL))
 	}
 	state, diff := old.With(now.Commit, changes...)
-	change := Change{Deployments: diff.Deployments, Holds: diff.Holds, Sources: true}
+	change := Change{Deployments: diff.Deployments, Holds: diff.Holds}
 	var repos []catalog.Change
 	if len(diff.Repos) > 0 || diff.Holds {
-		repos = h.followRepos(state)
+		repos, change.Sources = h.followRepos(state)
 	}
+	change.Sources = append(change.Sources, DesiredName)
+	slices.Sort(change.Sources)
 	h.swapCatalog(&change, repos...)
 	h.furthest = furthest
 	h.view.Store(&View{State: state, Head: now, Rewound: rewound})

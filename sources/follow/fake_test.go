@@ -151,6 +151,19 @@ func (s fakeSource) Contains(_ context.Context, newer, older string) (bool, erro
 	return false, nil
 }
 
+func (s fakeSource) History(_ context.Context, commit string, n int) (found []sources.Commit, err error) {
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	for ; commit != "" && len(found) < n; commit = s.repo.previous[commit] {
+		at := slices.IndexFunc(s.repo.history, func(c *sources.Snapshot) bool { return c.Commit == commit })
+		if at < 0 {
+			break
+		}
+		found = append(found, sources.Commit{Hash: commit, Message: s.repo.history[at].Message})
+	}
+	return found, nil
+}
+
 func (s fakeSource) Close() error {
 	s.repo.mu.Lock()
 	defer s.repo.mu.Unlock()

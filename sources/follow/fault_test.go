@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -78,7 +79,7 @@ func TestFailuresBackOffAndAreLoggedOnce(t *testing.T) {
 			t.Error("there is a desired state")
 		}
 		changes, _ := w.takeChanges()
-		if len(changes) != 1 || !changes[0].Sources {
+		if len(changes) != 1 || !slices.Equal(changes[0].Sources, []string{DesiredName}) {
 			t.Errorf("changes: %+v", changes)
 		}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/berthdev/berth/schema"
@@ -47,18 +48,25 @@ type follower struct {
 	done  chan struct{} // closed when run has ended
 	stop  context.CancelFunc
 
-	mu       sync.Mutex
-	source   sources.Source // nil: not opened
-	closed   bool
-	interval time.Duration
-	resolved string // what the ref last was, as refs/heads/main
-	status   Status
+	// standing is published: who reads it waits for nothing that the follower does.
+	standing atomic.Pointer[standing]
+	interval atomic.Int64 // between polls, a time.Duration
+
+	mu     sync.Mutex     // held while the source is opened or closed
+	source sources.Source // nil: not opened
+	closed bool
 
 	// Only for the goroutine that runs it.
 	before  *sources.Snapshot // last taken
 	refused *sources.Snapshot // last found invalid: it is not looked at again
 	refusal error             // why
 	told    Status            // as it was when troubled was last called
+}
+
+// A standing is where a follower is. It is immutable: each change makes another.
+type standing struct {
+	Status
+	resolved string // what the ref last was, as refs/heads/main
 }
 
 // wake makes the follower ask its source soon. It never blocks.
@@ -170,7 +178,7 @@ func (f *follower) fetch(ctx context.Context, before *sources.Snapshot) (*source
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	started := time.Now()
-	f.note(func(s *Status) { s.Attempt = started })
+	f.note(func(s *standing) { s.Attempt = started })
 	source, err := f.opened()
 	var now *sources.Snapshot
 	if err == nil {
@@ -183,7 +191,7 @@ func (f *follower) fetch(ctx context.Context, before *sources.Snapshot) (*source
 // accept takes a snapshot, unless it was taken already.
 func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored bool) error {
 	if now == f.before {
-		f.note(func(s *Status) { s.Stored = s.Stored && stored })
+		f.note(func(s *standing) { s.Stored = s.Stored && stored })
 		return nil
 	}
 	if now == f.refused {
@@ -193,11 +201,11 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 	defer cancel()
 	started := time.Now()
 	result, err := f.take(ctx, f.before, now, func(rewound string) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.resolved = now.Name
-		f.status.Commit, f.status.Message = now.Commit, title(now.Message)
-		f.status.Stored, f.status.Rewound = stored, rewound
+		f.note(func(s *standing) {
+			s.resolved = now.Name
+			s.Commit, s.Message = now.Commit, sources.Line(now.Message)
+			s.Stored, s.Rewound = stored, rewound
+		})
 	})
 	if err != nil {
 		if schema.KindOf(err) == schema.Invalid {
@@ -238,20 +246,22 @@ func (f *follower) acceptStored(ctx context.Context) {
 func (f *follower) settle(err error) time.Duration {
 	now := time.Now()
 	f.metrics.attempted(f.name, now, err)
-	f.mu.Lock()
-	before := f.status
-	s, wait := &f.status, f.interval
-	if err == nil {
-		s.Success, s.Problem, s.Kind, s.Failures = now, "", "", 0
-	} else {
-		s.Problem, s.Kind = err.Error(), schema.KindOf(err)
-		s.Failures++
-		wait = backoff(s.Kind, s.Failures, f.interval)
+	interval := time.Duration(f.interval.Load())
+	before := f.status()
+	wait := interval
+	if err != nil {
+		wait = backoff(schema.KindOf(err), before.Failures+1, interval)
 	}
 	wait = spread(wait)
-	s.Next = now.Add(wait)
-	after := f.status
-	f.mu.Unlock()
+	after := f.note(func(s *standing) {
+		s.Next = now.Add(wait)
+		if err == nil {
+			s.Success, s.Problem, s.Kind, s.Failures = now, "", "", 0
+			return
+		}
+		s.Problem, s.Kind = err.Error(), schema.KindOf(err)
+		s.Failures++
+	})
 	f.logProblem(before, after, wait)
 	if after.Problem != f.told.Problem || after.Stored != f.told.Stored {
 		f.told = after

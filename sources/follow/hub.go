@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -63,7 +63,9 @@ type Change struct {
 	Holds bool
 	// Readiness tells that the answers of [catalog.Catalog.Ready] may be others.
 	Readiness bool
-	Sources   bool // a source's status changed in more than its times
+	// Sources are those that are followed now, or no more, or whose status changed
+	// in more than its times and how often it failed; sorted.
+	Sources []string
 }
 
 // A Hub follows the desired state and the app repositories that it names.
@@ -77,13 +79,16 @@ type Hub struct {
 	view    atomic.Pointer[View]
 	catalog atomic.Pointer[catalog.Catalog]
 
+	// followers are the one of the desired state and those of repos, by name.
+	followers atomic.Pointer[[]*follower]
+
 	// swapping is held while values are swapped and told about: one at a time.
 	swapping sync.Mutex
-	furthest *sources.Snapshot // of the desired state; only for its follower
+	repos    map[string]*followedRepo // guarded by swapping
+	furthest *sources.Snapshot        // of the desired state; only for its follower
 
 	mu      sync.Mutex
 	ctx     context.Context // of Run; nil: followers do not run by themselves
-	repos   map[string]*followedRepo
 	running sync.WaitGroup
 }
 
@@ -128,9 +133,10 @@ func New(o Options) *Hub {
 	h.catalog.Store(catalog.New())
 	h.desired = h.newFollower(DesiredName, Spec{URL: o.Desired.URL, Ref: o.Desired.Ref, History: true})
 	h.desired.first = true
-	h.desired.interval = interval(o.Desired.Interval, defaultDesiredInterval, h.desired.dir != "")
+	h.desired.interval.Store(int64(interval(o.Desired.Interval, defaultDesiredInterval, h.desired.dir != "")))
 	h.desired.take = h.takeDesired
-	h.desired.troubled = func(string) { h.tell(Change{Sources: true}) }
+	h.desired.troubled = func(string) { h.tell(Change{Sources: []string{DesiredName}}) }
+	h.publishFollowers()
 	return h
 }
 
@@ -138,8 +144,8 @@ func (h *Hub) newFollower(name string, spec Spec) *follower {
 	f := &follower{
 		surrounding: h.shared, name: name, spec: spec,
 		wakes: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
-		status: Status{Name: name, URL: h.options.Redact(spec.URL), Ref: spec.Ref},
 	}
+	f.standing.Store(&standing{Status: Status{Name: name, URL: h.options.Redact(spec.URL), Ref: spec.Ref}})
 	if dir, local := h.options.LocalDir(spec.URL); local {
 		f.dir = dir
 	}
@@ -182,7 +188,7 @@ func (h *Hub) Once(ctx context.Context) error {
 	if h.State() == nil {
 		return problems[0]
 	}
-	repos := h.followed()
+	repos := h.all()[1:]
 	problems = append(problems, make([]error, len(repos))...)
 	var reading sync.WaitGroup
 	for i, f := range repos {
@@ -204,8 +210,7 @@ func (f *follower) once(ctx context.Context) error {
 
 // Close closes the sources that Once opened.
 func (h *Hub) Close() {
-	h.desired.close()
-	for _, f := range h.followed() {
+	for _, f := range h.all() {
 		f.close()
 	}
 }
@@ -235,13 +240,14 @@ func (h *Hub) Head() *sources.Snapshot {
 func (h *Hub) Catalog() *catalog.Catalog { return h.catalog.Load() }
 
 // Sources returns where following each source stands: the desired state first,
-// then the repos by name.
+// then the repos by name. It waits for nothing, and nothing waits for it.
 func (h *Hub) Sources() []Status {
-	all := []Status{h.desired.snapshotStatus()}
-	for _, f := range h.followed() {
-		all = append(all, f.snapshotStatus())
+	followers := h.all()
+	statuses := make([]Status, len(followers))
+	for i, f := range followers {
+		statuses[i] = f.status()
 	}
-	return all
+	return statuses
 }
 
 // Contains tells whether a commit of the desired state is older than another,
@@ -254,36 +260,33 @@ func (h *Hub) Contains(ctx context.Context, newer, older string) (bool, error) {
 	return source.Contains(ctx, newer, older)
 }
 
-// Wake makes the sources be asked soon that follow this ref of this repository,
-// and returns how many they are. An empty ref means any. It never blocks.
-func (h *Hub) Wake(repoURL, ref string) int {
-	woken := 0
-	for _, f := range append(h.followed(), h.desired) {
-		if h.options.Same(f.spec.URL, repoURL) && f.concerned(ref) {
-			f.wake()
-			woken++
-		}
+// History returns the newest commits of the desired state, by first parent, the
+// one in force first; at most n, and only as far as its history is known. It
+// waits for a fetch that is going on.
+func (h *Hub) History(ctx context.Context, n int) ([]sources.Commit, error) {
+	head := h.Head()
+	if head == nil {
+		return nil, nil
 	}
-	return woken
+	source, err := h.desired.opened()
+	if err != nil {
+		return nil, err
+	}
+	return source.History(ctx, head.Commit, n)
 }
 
-// WakeAll makes all sources be asked soon.
-func (h *Hub) WakeAll() {
-	for _, f := range append(h.followed(), h.desired) {
-		f.wake()
-	}
-}
+// all returns the followers: that of the desired state, then those of repos by name.
+func (h *Hub) all() []*follower { return *h.followers.Load() }
 
-// followed returns the followers of repos, by name.
-func (h *Hub) followed() []*follower {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	all := make([]*follower, 0, len(h.repos)+1)
-	for _, r := range h.repos {
-		all = append(all, r.follower)
+// publishFollowers makes known who is followed. It is called with swapping held,
+// or before anything runs.
+func (h *Hub) publishFollowers() {
+	all := make([]*follower, 1, len(h.repos)+1)
+	all[0] = h.desired
+	for _, name := range slices.Sorted(maps.Keys(h.repos)) {
+		all = append(all, h.repos[name].follower)
 	}
-	slices.SortFunc(all, func(a, b *follower) int { return strings.Compare(a.name, b.name) })
-	return all
+	h.followers.Store(&all)
 }
 
 // tell tells of a change that swapped no value.

@@ -33,8 +33,8 @@ func TestAPushBecomesValues(t *testing.T) {
 			t.Errorf("status: %+v", s)
 		}
 		want := []Change{
-			{Deployments: []string{"fiji-ada"}, Commit: head.Commit, Readiness: true, Sources: true},
-			{Identifiers: []string{"org.fiji"}, Commit: head.Commit, Readiness: true, Sources: true},
+			{Deployments: []string{"fiji-ada"}, Commit: head.Commit, Readiness: true, Sources: []string{"apps", DesiredName}},
+			{Identifiers: []string{"org.fiji"}, Commit: head.Commit, Readiness: true, Sources: []string{"apps"}},
 		}
 		got, _ := w.takeChanges()
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -48,7 +48,7 @@ func TestAPushBecomesValues(t *testing.T) {
 		synctest.Wait()
 		w.wantApps("org.fiji@1.1.0")
 		got, _ = w.takeChanges()
-		if diff := cmp.Diff([]Change{{Identifiers: []string{"org.fiji"}, Commit: head.Commit, Sources: true}}, got); diff != "" {
+		if diff := cmp.Diff([]Change{{Identifiers: []string{"org.fiji"}, Commit: head.Commit, Sources: []string{"apps"}}}, got); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}
 	})

@@ -50,41 +50,35 @@ func (f *follower) recovered(err *error) {
 }
 
 func (f *follower) fail(op string, kind schema.ErrorKind, err error) error {
-	f.mu.Lock()
-	url := f.status.URL
-	f.mu.Unlock()
-	return &schema.Error{Op: op, Resource: url, Kind: kind, Err: err}
+	return &schema.Error{Op: op, Resource: f.status().URL, Kind: kind, Err: err}
 }
 
-// note changes the status.
-func (f *follower) note(change func(*Status)) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change(&f.status)
+// note changes where the follower stands, and returns the status after it. change
+// may be called again, when another one came before it.
+func (f *follower) note(change func(*standing)) Status {
+	for {
+		before := f.standing.Load()
+		after := *before
+		change(&after)
+		if f.standing.CompareAndSwap(before, &after) {
+			return after.Status
+		}
+	}
 }
 
-func (f *follower) snapshotStatus() Status {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.status
-}
+func (f *follower) status() Status { return f.standing.Load().Status }
 
-func (f *follower) failing() bool { return f.snapshotStatus().Failures > 0 }
+func (f *follower) failing() bool { return f.standing.Load().Failures > 0 }
 
 // setInterval changes how often the source is polled, from now on.
 func (f *follower) setInterval(every time.Duration) {
-	f.mu.Lock()
-	changed := f.interval != every
-	f.interval = every
-	f.mu.Unlock()
-	if changed {
+	if f.interval.Swap(int64(every)) != int64(every) {
 		f.wake()
 	}
 }
 
 // concerned tells whether a hint that a ref moved concerns the source.
 func (f *follower) concerned(ref string) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.status.Failures > 0 || concerns(f.spec.Ref, f.resolved, ref)
+	now := f.standing.Load()
+	return now.Failures > 0 || concerns(f.spec.Ref, now.resolved, ref)
 }

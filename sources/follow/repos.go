@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/berthdev/berth/schema"
@@ -12,16 +13,11 @@ import (
 	"github.com/berthdev/berth/sources/desired"
 )
 
-// followRepos starts, restarts and stops followers as a desired state says, and
-// returns what that changes in the catalog. It is called with swapping held.
-func (h *Hub) followRepos(state *desired.State) []catalog.Change {
-	h.mu.Lock()
-	followed := make(map[string]*followedRepo, len(h.repos))
-	for name, r := range h.repos {
-		followed[name] = r
-	}
-	h.mu.Unlock()
-	var changes []catalog.Change
+// followRepos starts, restarts and stops followers as a desired state says. It
+// returns what that changes in the catalog, and the repos for which that was done.
+// It is called with swapping held.
+func (h *Hub) followRepos(state *desired.State) (changes []catalog.Change, names []string) {
+	followed := maps.Clone(h.repos)
 	for name, doc := range state.Repos() {
 		old := followed[name]
 		delete(followed, name)
@@ -30,6 +26,7 @@ func (h *Hub) followRepos(state *desired.State) []catalog.Change {
 		}
 		if old == nil || !sameSource(old.doc, doc) {
 			h.follow(doc, old)
+			names = append(names, name)
 		} else {
 			h.keep(old, doc)
 		}
@@ -40,9 +37,11 @@ func (h *Hub) followRepos(state *desired.State) []catalog.Change {
 			continue // it is followed on as it was
 		}
 		h.forget(r)
+		names = append(names, name)
 		changes = append(changes, catalog.Change{Repo: catalog.Repo{Name: name}, Gone: true})
 	}
-	return changes
+	h.publishFollowers()
+	return changes, names
 }
 
 // sameSource tells whether two documents ask for the same files.
@@ -54,7 +53,7 @@ func sameSource(a, b *schema.Repo) bool {
 // one. What that one published stays until the new one was read.
 func (h *Hub) follow(doc *schema.Repo, old *followedRepo) {
 	f := h.newFollower(doc.Name, Spec{URL: doc.URL, Ref: doc.Ref})
-	f.interval = interval(doc.Interval, defaultRepoInterval, f.dir != "")
+	f.interval.Store(int64(interval(doc.Interval, defaultRepoInterval, f.dir != "")))
 	selected := manifests(doc.Paths)
 	f.take = func(ctx context.Context, before, now *sources.Snapshot, read func(string)) (outcome, error) {
 		update, err := h.readManifests(ctx, selected, before, now)
@@ -68,9 +67,7 @@ func (h *Hub) follow(doc *schema.Repo, old *followedRepo) {
 		f.after = old.done
 		old.stop()
 	}
-	h.mu.Lock()
 	h.repos[doc.Name] = &followedRepo{follower: f, doc: doc}
-	h.mu.Unlock()
 	h.start(f)
 }
 
@@ -78,17 +75,13 @@ func (h *Hub) follow(doc *schema.Repo, old *followedRepo) {
 // interval changed.
 func (h *Hub) keep(r *followedRepo, doc *schema.Repo) {
 	r.setInterval(interval(doc.Interval, defaultRepoInterval, r.dir != ""))
-	h.mu.Lock()
 	h.repos[doc.Name] = &followedRepo{follower: r.follower, doc: doc}
-	h.mu.Unlock()
 }
 
 // forget stops following a repo.
 func (h *Hub) forget(r *followedRepo) {
 	r.stop()
-	h.mu.Lock()
 	delete(h.repos, r.name)
-	h.mu.Unlock()
 	h.options.Logger.Info("repo is followed no more", "source", r.name)
 }
 
@@ -102,9 +95,7 @@ func (h *Hub) repoOf(doc *schema.Repo) catalog.Repo {
 // current tells whether a follower still is who follows its repo. It is called
 // with swapping held.
 func (h *Hub) current(f *follower) (catalog.Repo, bool) {
-	h.mu.Lock()
 	r := h.repos[f.name]
-	h.mu.Unlock()
 	if r == nil || r.follower != f {
 		return catalog.Repo{}, false
 	}
@@ -141,7 +132,7 @@ func (h *Hub) takeRepo(f *follower, update catalog.Change, read func(string)) (o
 	}
 	repo.Commit, repo.Problem = update.Repo.Commit, ""
 	update.Repo = repo
-	change := Change{Sources: true}
+	change := Change{Sources: []string{f.name}}
 	h.swapCatalog(&change, update)
 	read("")
 	h.notify(change)
@@ -156,7 +147,7 @@ func (h *Hub) troubledRepo(f *follower, problem string) {
 	if !current {
 		return
 	}
-	change := Change{Sources: true}
+	change := Change{Sources: []string{f.name}}
 	if repo.Problem != problem {
 		repo.Problem = problem
 		h.swapCatalog(&change, catalog.Change{Repo: repo})

@@ -45,17 +45,6 @@ func Confirmed(message string) bool {
 	return false
 }
 
-// title is the first line of a commit message, bounded.
-func title(message string) string {
-	const most = 120
-	line, _, _ := strings.Cut(strings.TrimSpace(message), "\n")
-	line = strings.ToValidUTF8(strings.TrimSpace(line), "?")
-	if runes := []rune(line); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return line
-}
-
 // short is a commit as people write it.
 func short(commit string) string { return commit[:min(len(commit), 7)] }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
@@ -74,10 +75,59 @@ func snapshot(o *objects, loc Location, ref string, t target) (*sources.Snapshot
 		Ref:     ref,
 		Name:    t.name,
 		Commit:  t.commit.String(),
-		Time:    commit.Committer.When.UTC(),
+		Author:  author(commit),
+		Time:    committed(commit),
 		Message: strings.ToValidUTF8(message, "\uFFFD"),
 		Tree:    &tree{store: o, root: sources.Hash(commit.TreeHash)},
 	}, nil
+}
+
+// author returns the name of who wrote a commit. go-git cuts the address off at
+// the last bracket, git at the first: so none is left in the name.
+func author(c *object.Commit) string {
+	name, _, _ := strings.Cut(c.Author.Name, "<")
+	return sources.Line(name)
+}
+
+// committed returns when a commit was made; zero for what no calendar has, and no
+// text of a time can hold.
+func committed(c *object.Commit) time.Time {
+	t := c.Committer.When.UTC()
+	if t.Year() < 1 || t.Year() > 9999 {
+		return time.Time{}
+	}
+	return t
+}
+
+// history lists a commit and those before it by first parent, the newest first.
+// A commit that is not here ends it: history may be shallow.
+func history(ctx context.Context, o *objects, start string, n int) ([]sources.Commit, error) {
+	if !plumbing.IsHash(start) {
+		return nil, nil
+	}
+	var found []sources.Commit
+	for hash := plumbing.NewHash(start); len(found) < min(n, sources.MaxHistory); {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if here, err := o.has(hash); err != nil {
+			return nil, err
+		} else if !here {
+			break
+		}
+		commit, err := readCommit(o, hash)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, sources.Commit{
+			Hash: hash.String(), Author: author(commit), Time: committed(commit), Message: sources.Line(commit.Message),
+		})
+		if len(commit.ParentHashes) == 0 {
+			break
+		}
+		hash = commit.ParentHashes[0]
+	}
+	return found, nil
 }
 
 // walk visits commits from a start backwards, each once, nearest first, until

@@ -42,6 +42,8 @@ func (f *folder) stored(context.Context) (*sources.Snapshot, error) { return nil
 
 func (f *folder) contains(context.Context, string, string) (bool, error) { return false, nil }
 
+func (f *folder) history(context.Context, string, int) ([]sources.Commit, error) { return nil, nil }
+
 func (f *folder) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	root, err := os.OpenRoot(f.loc.Path)
 	if err != nil {

@@ -55,9 +55,16 @@ func need(t testing.TB, names ...string) string {
 // runGit runs the real git, away from the machine's configuration.
 func runGit(t testing.TB, dir string, args ...string) string {
 	t.Helper()
+	return runGitWith(t, dir, "", args...)
+}
+
+// runGitWith gives git a text to read.
+func runGitWith(t testing.TB, dir, stdin string, args ...string) string {
+	t.Helper()
 	cmd := exec.Command(need(t, "git"), args...)
 	cmd.Dir = dir
 	cmd.Env = gitEnv()
+	cmd.Stdin = strings.NewReader(stdin)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -65,6 +65,13 @@ func (l *local) contains(ctx context.Context, newer, older string) (bool, error)
 	return isAncestor(ctx, l.objects, newer, older)
 }
 
+func (l *local) history(ctx context.Context, commit string, n int) ([]sources.Commit, error) {
+	if l.objects == nil {
+		return nil, nil
+	}
+	return history(ctx, l.objects, commit, n)
+}
+
 func (l *local) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	found, err := findLayout(l.loc.Path)
 	if err != nil {

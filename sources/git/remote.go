@@ -69,6 +69,13 @@ func (r *remote) contains(ctx context.Context, newer, older string) (bool, error
 	return isAncestor(ctx, r.mirror.current.objects, newer, older)
 }
 
+func (r *remote) history(ctx context.Context, commit string, n int) ([]sources.Commit, error) {
+	if err := r.load(ctx); err != nil || r.mirror.current == nil {
+		return nil, err
+	}
+	return history(ctx, r.mirror.current.objects, commit, n)
+}
+
 func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	if err := r.load(ctx); err != nil {
 		return nil, err

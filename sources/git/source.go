@@ -18,7 +18,7 @@ type Options struct {
 	Dir         *Dir          // where mirrors are kept; not needed for local repositories
 	URL         string        // the repository, see [ParseURL]
 	Ref         string        // branch, tag, full commit hash or SemVer range over tags; empty: the remote's HEAD
-	History     bool          // keep the commits behind the newest one, for Contains
+	History     bool          // keep the commits behind the newest one, for Contains and History
 	Credentials Credentials   // how to log in; nil: not at all
 	Timeout     time.Duration // of one update; 0: two minutes
 	MaxPack     int64         // bytes of one fetch; 0: 1 GiB with history, 512 MiB without
@@ -78,6 +78,7 @@ type repository interface {
 	update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error)
 	stored(ctx context.Context) (*sources.Snapshot, error)
 	contains(ctx context.Context, newer, older string) (bool, error)
+	history(ctx context.Context, commit string, n int) ([]sources.Commit, error)
 	secrets() []string
 	close()
 }
@@ -130,6 +131,15 @@ func (f *follower) Contains(ctx context.Context, newer, older string) (found boo
 		return err
 	})
 	return found && err == nil, err
+}
+
+// History lists a commit and those before it.
+func (f *follower) History(ctx context.Context, commit string, n int) (found []sources.Commit, err error) {
+	_, err = f.call(ctx, func(ctx context.Context) error {
+		found, err = f.repo.history(ctx, commit, n)
+		return err
+	})
+	return found, err
 }
 
 // Close ends what is running and waits for it.

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"cmp"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berthdev/berth/internal/client"
+)
+
+// serverFlags say which running Berth a command asks, and as whom. A token never
+// stands on the command line, where every user of the machine can read it.
+type serverFlags struct {
+	server    string
+	tokenFile string
+	caFile    string
+}
+
+func addServerFlags(cmd *cobra.Command) *serverFlags {
+	f := &serverFlags{}
+	cmd.Flags().StringVarP(&f.server, "server", "s", "", "the server to ask, as URL or HOST:PORT (BERTH_SERVER; default "+client.DefaultServer+")")
+	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "the file that holds the token for it (BERTH_SERVER_TOKEN_FILE; BERTH_SERVER_TOKEN is the token itself)")
+	cmd.Flags().StringVar(&f.caFile, "ca-file", "", "certificate authorities to trust besides the system's (BERTH_SERVER_CA_FILE)")
+	return f
+}
+
+// open returns a client of the server that flags or environment name; it asks
+// nothing yet.
+func (f *serverFlags) open() (*client.Client, error) {
+	token := os.Getenv("BERTH_SERVER_TOKEN")
+	if file := cmp.Or(f.tokenFile, os.Getenv("BERTH_SERVER_TOKEN_FILE")); file != "" && (token == "" || f.tokenFile != "") {
+		var err error
+		if token, err = secret("", file); err != nil {
+			return nil, err
+		}
+	}
+	return client.New(client.Options{
+		Server: cmp.Or(f.server, os.Getenv("BERTH_SERVER")),
+		Token:  token,
+		CAFile: expandHome(cmp.Or(f.caFile, os.Getenv("BERTH_SERVER_CA_FILE"))),
+	})
+}
+
+// named tells whether a server was named, by a flag or the environment.
+func (f *serverFlags) named() bool { return cmp.Or(f.server, os.Getenv("BERTH_SERVER")) != "" }

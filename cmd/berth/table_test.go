@@ -1,0 +1,136 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTable(t *testing.T) {
+	rows := [][]string{
+		{"web", "ready", "2 of 2 pods are ready, and have been for a long time", "5s"},
+		{"naïve-界", "failed", "image not found:\n\texample.org/app:missing \x1b[31m", "12d"},
+		{"db", "", "", ""},
+	}
+	for name, tc := range map[string]struct {
+		width  int
+		colour bool
+		want   string
+	}{
+		"complete when piped": {0, false, `
+NAME       STATE    REASON                                                 AGE
+web        ready    2 of 2 pods are ready, and have been for a long time   5s
+naïve-界   failed   image not found: example.org/app:missing \x1b[31m      12d
+db         -        -                                                      -
+`},
+		"sentences are cut first": {50, false, `
+NAME       STATE    REASON                     AGE
+web        ready    2 of 2 pods are ready, …   5s
+naïve-界   failed   image not found: exampl…   12d
+db         -        -                          -
+`},
+		"names are cut where that is not enough": {30, false, `
+NAME     STATE    REASON   AGE
+web      ready    2 of …   5s
+naïve…   failed   image…   12d
+db       -        -        -
+`},
+		"colours widen nothing": {0, true, `
+NAME       STATE    REASON                                                 AGE
+web        [32mready[0m    2 of 2 pods are ready, and have been for a long time   5s
+naïve-界   [31mfailed[0m   image not found: example.org/app:missing \x1b[31m      12d
+db         -        -                                                      -
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			tab := newTable(&out, "NAME", "STATE", "REASON", "AGE")
+			tab.width, tab.colours.on = tc.width, tc.colour
+			for _, row := range rows {
+				tab.row(row...)
+			}
+			if err := tab.flush(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.TrimPrefix(tc.want, "\n"), strings.ReplaceAll(out.String(), "\x1b", "")); diff != "" {
+				t.Error(diff)
+			}
+			for line := range strings.Lines(out.String()) {
+				if w := textWidth(strings.TrimSuffix(line, "\n")); tc.width > 0 && w > tc.width {
+					t.Errorf("a line is %d wide: %s", w, line)
+				}
+			}
+		})
+	}
+}
+
+// What comes after a table was printed stands under its columns.
+func TestTableGoesOn(t *testing.T) {
+	var out strings.Builder
+	tab := newTable(&out, "NAME", "AGE")
+	for _, name := range []string{"stardist-john", "web", "a-much-longer-name"} {
+		tab.row(name, "1s")
+		if err := tab.flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "NAME            AGE\nstardist-john   1s\nweb             1s\na-much-longer-name   1s\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAge(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 119 * time.Second: "119s", 2 * time.Minute: "2m",
+		119 * time.Minute: "119m", 2 * time.Hour: "2h", 47 * time.Hour: "47h", 48 * time.Hour: "2d", 1000 * 24 * time.Hour: "1000d",
+	} {
+		if got := age(now, now.Add(-d)); got != want {
+			t.Errorf("age of %s: %s, want %s", d, got, want)
+		}
+	}
+	if got := ageOf(now, nil); got != "" {
+		t.Errorf("an unknown age is %q", got)
+	}
+}
+
+func TestYAML(t *testing.T) {
+	var out strings.Builder
+	err := writeYAML(&out, []any{struct {
+		Version  string    `json:"version"`
+		Words    []string  `json:"words"`
+		Nothing  *int      `json:"nothing"`
+		None     []string  `json:"none"`
+		Count    int       `json:"count"`
+		Since    time.Time `json:"since"`
+		Text     string    `json:"text"`
+		Sentence string    `json:"sentence"`
+	}{"1.10", []string{"yes", "null", "plain", "", "0x1", "~", "1_000"}, nil, []string{}, 3, time.Unix(0, 0).UTC(), "a\nb", "image: not found #1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `- version: '1.10'
+  words:
+  - 'yes'
+  - 'null'
+  - plain
+  - ''
+  - '0x1'
+  - '~'
+  - '1_000'
+  nothing: null
+  none: []
+  count: 3
+  since: '1970-01-01T00:00:00Z'
+  text: |-
+    a
+    b
+  sentence: 'image: not found #1'
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
