@@ -24,6 +24,7 @@ type world struct {
 
 	known   lazy[*history]
 	use     lazy[*usageReport]
+	ready   lazy[readiness]
 	catalog *catalogIndex
 	index   *viewIndex
 }
@@ -116,7 +117,7 @@ func declaredIn(v *engine.View, name string) *schema.Deployment {
 // deployment returns a deployment; nil when it is neither declared nor there.
 func (w *world) deployment(name string) *deployment {
 	if s, ok := w.view.Status(name); ok {
-		return one(w, deployment{w, &s})
+		return one(w, deployment{w: w, s: &s})
 	}
 	return nil
 }
@@ -146,7 +147,7 @@ func (w *world) backend(name string) *backend {
 func (w *world) source(name string) *source {
 	for i := range w.sources {
 		if s := &w.sources[i]; s.Name == name {
-			return one(w, source{w, s})
+			return one(w, source{w: w, s: s})
 		}
 	}
 	return nil
@@ -229,4 +230,3 @@ func ofPods(pods []backends.Pod, of func(*backends.Pod) string) string {
 	}
 	return of(last)
 }
-
