@@ -15,6 +15,14 @@ const minInterval = time.Second
 // named; no [Repo] can have it.
 const DesiredName = "desired-state"
 
+// Validate returns what is wrong with the values of a deployment that stands in no
+// file; without positions.
+func (d *Deployment) Validate() Problems {
+	r := &report{}
+	d.validate(r)
+	return r.problems
+}
+
 // validate checks the values of a deployment.
 func (d *Deployment) validate(r *report) {
 	r.check(labelRule, "name", d.Name)
