@@ -173,12 +173,19 @@ func (v *liveLog) refresh(ctx context.Context) error {
 			case known != nil:
 				known.later = true
 				v.start(ctx, known)
-			case p.State == backends.PodRunning && !v.pods[keyOf(p)].reading:
-				v.start(ctx, v.pods[keyOf(p)])
+			case p.State == backends.PodRunning:
+				v.again(ctx, v.pods[keyOf(p)])
 			}
 		}
 	}
 	return nil
+}
+
+// again reads a pod that ended and runs again.
+func (v *liveLog) again(ctx context.Context, p *logPod) {
+	if !p.reading && !p.failed {
+		v.start(ctx, p)
+	}
 }
 
 func (v *liveLog) tellFull() error {

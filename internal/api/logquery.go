@@ -57,10 +57,10 @@ func parseLogQuery(raw string, now time.Time) (*logQuery, *Error) {
 		return nil, badInput("name deployment=NAME or pod=NAME, at most 50 of them", "%d deployments and pods are asked for", n)
 	}
 	q.backend = values.Get("backend")
-	if q.follow, err = flag(values, "follow"); err != nil {
+	if q.follow, err = yes(values, "follow"); err != nil {
 		return nil, asError(err)
 	}
-	if q.timestamps, err = flag(values, "timestamps"); err != nil {
+	if q.timestamps, err = yes(values, "timestamps"); err != nil {
 		return nil, asError(err)
 	}
 	return q, q.parseBounds(values.Get("tail"), values.Get("since"), now)
@@ -89,8 +89,8 @@ func (q *logQuery) parseBounds(tail, since string, now time.Time) *Error {
 	return nil
 }
 
-// flag reads a parameter that is 1 or true, 0 or false, or not there.
-func flag(values url.Values, key string) (bool, error) {
+// yes reads a parameter that is 1 or true, 0 or false, or not there.
+func yes(values url.Values, key string) (bool, error) {
 	text := values.Get(key)
 	if text == "" {
 		return false, nil

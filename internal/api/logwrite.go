@@ -17,7 +17,8 @@ type logWriter struct {
 	open   func() *stream
 	stream *stream // nil until the answer began
 	buffer *bufio.Writer
-	json   *json.Encoder // nil: text
+	json   *json.Encoder // nil until the answer began, and for text
+	kind   string        // of the answer
 	names  bool          // text: each line begins with its pod
 	times  bool          // text: each line has its time
 }
@@ -27,14 +28,7 @@ func (h *Handler) newLogWriter(w http.ResponseWriter, q *logQuery, several bool)
 	if kind == plainText {
 		kind += "; charset=utf-8"
 	}
-	return &logWriter{open: func() *stream { return h.open(w, kind) }, names: several, times: q.timestamps, json: encoderOf(q.answer)}
-}
-
-func encoderOf(answer string) *json.Encoder {
-	if answer != lineJSON {
-		return nil
-	}
-	return new(json.Encoder)
+	return &logWriter{open: func() *stream { return h.open(w, kind) }, kind: q.answer, names: several, times: q.timestamps}
 }
 
 // begin begins the answer, if it did not.
@@ -44,7 +38,7 @@ func (l *logWriter) begin() {
 	}
 	l.stream = l.open()
 	l.buffer = bufio.NewWriterSize(l.stream, logBuffer)
-	if l.json != nil {
+	if l.kind == lineJSON {
 		l.json = json.NewEncoder(l.buffer)
 		l.json.SetEscapeHTML(false)
 	}

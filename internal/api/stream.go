@@ -27,6 +27,7 @@ func (h *Handler) open(w http.ResponseWriter, kind string) *stream {
 	head(w, kind)
 	w.Header().Set("X-Accel-Buffering", "no")  // asks proxies to pass on each part at once
 	_ = s.control.SetReadDeadline(time.Time{}) // where there is none, there is none to lift
+	_, _ = s.Write(nil)                        // the client learns at once that it is answered; a failure shows again
 	return s
 }
 
