@@ -71,9 +71,12 @@ func (w *word) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
-	*w = word(strings.ReplaceAll(strings.ToLower(s), "_", "-"))
+	*w = word(lowerWord(s))
 	return nil
 }
 
-// enumWord writes a word as GraphQL does.
+// lowerWord writes a word of an enumeration as Berth does.
+func lowerWord(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
+
+// enumWord writes it as GraphQL does.
 func enumWord(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "-", "_") }

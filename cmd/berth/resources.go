@@ -97,7 +97,7 @@ var resources = []*resource{
 		columns: columnsOf("NAME", "STATE", "READY", "APP", "VERSION", "FLAVOUR", "BACKEND", "REASON", "+USER", "+ASKED", "+COMMIT", "+DECLARED", "SINCE"),
 		args:    []string{"name"}, split: whole("name"), nameBy: "name",
 		live: `subscription($filter: DeploymentFilter) {
-			deployments(filter: $filter) { kind name item: deployment { ...item } } }`,
+			change: deployments(filter: $filter) { kind name item: deployment { ...item } } }`,
 	},
 	{
 		name: "pods", one: "pod", short: []string{"po"}, graphql: "Pod", page: maxPage, read: read[podItem],
@@ -107,7 +107,7 @@ var resources = []*resource{
 		columns: columnsOf("NAME", "STATE", "READY", "RESTARTS", "DEPLOYMENT", "VERSION", "FLAVOUR", "BACKEND", "REASON", "+HEALTH", "+ENDPOINTS", "+IMAGE", "+COMMIT", "AGE"),
 		args:    []string{"name", "backend"}, split: splitPod, nameBy: "name",
 		live: `subscription($filter: PodFilter) {
-			pods(filter: $filter) { kind name backend item: pod { ...item } } }`,
+			change: pods(filter: $filter) { kind name backend item: pod { ...item } } }`,
 	},
 	{
 		name: "backends", one: "backend", short: []string{"be"}, graphql: "Backend", page: 100, read: read[backendItem],
@@ -133,7 +133,7 @@ var resources = []*resource{
 		fields:  `id time kind severity message deploymentName app pod backend source commit state`,
 		columns: columnsOf("KIND", "SEVERITY", "ABOUT", "MESSAGE", "+POD", "+BACKEND", "+COMMIT", "AGE"),
 		byField: "deployment", unordered: true,
-		live: `subscription($filter: EventFilter, $last: Int = 0) { item: events(filter: $filter, last: $last) { ...item } }`,
+		live: `subscription($filter: EventFilter, $last: Int = 0) { change: events(filter: $filter, last: $last) { ...item } }`,
 	},
 }
 

@@ -142,11 +142,9 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	r := rigOf(ts)
 	until(ts, func() (string, bool) {
-		for _, s := range r.instance.engine.Statuses() {
-			if s.Deployment == args[0] {
-				seen := fmt.Sprintf("%s is %s %s: %s", args[0], s.State, s.Release, s.Reason)
-				return seen, string(s.State) == args[1] && (len(args) == 2 || s.Release == args[2])
-			}
+		if s, ok := r.instance.engine.View().Status(args[0]); ok {
+			seen := fmt.Sprintf("%s is %s %s: %s", args[0], s.State, s.Release, s.Reason)
+			return seen, string(s.State) == args[1] && (len(args) == 2 || s.Release == args[2])
 		}
 		return args[0] + " is not there", args[1] == "gone"
 	})

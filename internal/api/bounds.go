@@ -72,6 +72,15 @@ func (m *meter) takeWork(n int) {
 	}
 }
 
+// spend is takeWork for a resolver that can return an error.
+func (m *meter) spend(n int) error {
+	m.takeWork(n)
+	if e := m.stopped(); e != nil {
+		return e
+	}
+	return nil
+}
+
 // takeText counts text of a length that others chose.
 func (m *meter) takeText(s string) string {
 	if m.text.Add(int64(len(s))) > maxText {

@@ -105,7 +105,7 @@ func BenchmarkOneChange(b *testing.B) {
 	for range benchDeployments {
 		<-backend.applied
 	}
-	for e.Outcome().Verdict != engine.Success {
+	for e.View().Outcome.Verdict != engine.Success {
 		time.Sleep(time.Millisecond)
 	}
 	runtime.GC()

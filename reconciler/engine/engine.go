@@ -20,7 +20,9 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -88,9 +90,13 @@ type Engine struct {
 
 	wake chan struct{} // one slot: requests to plan coalesce
 
+	shown     atomic.Pointer[View]
+	followers sync.Map // of *follower
+
 	mu       sync.Mutex
 	told     *desired.State  // what the changes that were told of led to
 	apps     map[string]bool // identifiers whose deployments are to be planned again
+	edited   map[string]bool // documents that changed since the last plan
 	dirty    map[string]bool // deployments to plan again
 	replan   bool            // plan everything again
 	doubts   map[string]doubt
@@ -98,10 +104,11 @@ type Engine struct {
 	world    world
 	view     view          // what was planned
 	plan     *planner.Plan // nil: nothing was planned yet
-	statuses map[string]*Status
-	inState  map[State]map[string]*Status
-	last     Outcome // that was told of the commit
-	outcomes quota   // of what is told of it
+	unseen   bool          // whether something changed that the view does not show, besides deployments
+	statuses map[string]*status
+	counts   map[State]int // of statuses
+	last     Outcome       // that was told of the commit
+	outcomes quota         // of what is told of it
 	rewind   rewind
 }
 
@@ -110,8 +117,8 @@ func New(o Options) *Engine {
 	e := &Engine{
 		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
 		wake: make(chan struct{}, 1),
-		apps: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
-		statuses: map[string]*Status{}, inState: map[State]map[string]*Status{},
+		apps: map[string]bool{}, edited: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
+		statuses: map[string]*status{}, counts: map[State]int{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -132,6 +139,9 @@ func New(o Options) *Engine {
 	for i, b := range o.Backends {
 		e.workers = append(e.workers, newWorker(e, b, i))
 	}
+	e.shown.Store(&View{
+		Catalog: catalog.New(), Backends: slices.Clone(e.world.backends), Outcome: unread, DryRun: e.dryRun,
+	})
 	return e
 }
 
@@ -149,7 +159,7 @@ func (e *Engine) Changed(c Change) {
 	e.mu.Lock()
 	e.told = e.sources.Desired().State
 	for _, name := range c.Deployments {
-		e.dirty[name] = true
+		e.edited[name], e.dirty[name] = true, true
 	}
 	for _, id := range c.Identifiers {
 		e.apps[id] = true

@@ -94,11 +94,13 @@ func (w *worker) list(ctx context.Context) error {
 	e.mu.Lock()
 	b := &e.world.backends[w.index]
 	back := b.Problem != ""
+	e.unseen = e.unseen || back || !reflect.DeepEqual(b.Capacity, capacity)
 	e.replan = e.replan || back || !reflect.DeepEqual(b.Capacity, capacity)
 	for _, name := range e.world.listed(w.index, capacity, pods, asked) {
 		e.doubt(name, listed)
 		e.dirty[name] = true
 	}
+	e.publish()
 	e.mu.Unlock()
 	if back {
 		w.told = time.Time{}
@@ -124,7 +126,8 @@ func (w *worker) lost(err error) {
 		return
 	}
 	b.Problem, w.told = why, time.Now()
-	e.replan = true
+	e.replan, e.unseen = true, true
+	e.publish()
 	e.log.Warn("backend does not answer: its pods run on, and it is tried again", "backend", w.backend.Name(), "error", why)
 	e.poke()
 }

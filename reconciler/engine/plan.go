@@ -60,6 +60,9 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 		v = e.current() // there may be news by now
 	}
 	if v.State == nil {
+		e.unseen = e.unseen || v != e.view
+		e.view = v
+		e.publish()
 		return time.Time{} // nothing is known of what shall run: nothing is done
 	}
 	now := time.Now()
@@ -72,6 +75,7 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	if e.replan || e.plan == nil || len(e.dirty) > 0 || v != e.view || e.rewind.news {
 		e.planOnce(v, now)
 	}
+	e.publish()
 	e.tellOutcome()
 	next = e.rewind.again
 	for _, at := range e.alarms {
@@ -93,12 +97,13 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	default:
 		e.plan = e.plan.Revise(in, names)
 	}
-	e.view, e.replan, e.rewind.news = v, false, false
+	e.view, e.replan, e.rewind.news, e.unseen = v, false, false, true
 	clear(e.dirty)
 	e.metrics.planned(time.Since(now), len(e.plan.Planned()))
 	for _, name := range e.plan.Planned() {
 		e.dispatch(name, now)
 	}
+	clear(e.edited)
 	if !all {
 		return
 	}

@@ -127,6 +127,7 @@ func (w *worker) work(ctx context.Context, name string) {
 		e.noteWork(d, t, progress, err)
 	}
 	w.settle(ctx, name, t, progress.Again, err)
+	e.publish()
 }
 
 // begin notes that work begins, and returns on what; nothing if nothing is to be

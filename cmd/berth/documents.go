@@ -1,0 +1,5 @@
+package main
+
+// documents are the GraphQL documents that commands ask besides those that
+// [resource] makes, for the test that holds them to the schema.
+var documents = map[string]string{}
