@@ -8,4 +8,6 @@ var documents = map[string]string{
 	"explain --app":        matchFlavourQuery,
 	"logs of a deployment": logDeploymentQuery,
 	"logs of a pod":        logPodQuery,
+	"events":               eventsQuery,
+	"events, followed":     eventsSubscription,
 }
