@@ -10,4 +10,5 @@ var documents = map[string]string{
 	"logs of a pod":        logPodQuery,
 	"events":               eventsQuery,
 	"events, followed":     eventsSubscription,
+	"top":                  usageQuery,
 }
