@@ -122,7 +122,7 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 		newServe(c), newDemo(c), newDemoApp(c),
 		newGet(c),
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
-		newLogs(c), newEvents(c), newTop(c),
+		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
 		newSchema(c), newUninstall(c), newVersion(c),
 	)
 	addCompletion(root)
