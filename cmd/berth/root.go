@@ -120,7 +120,7 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServe(c), newDemo(c), newDemoApp(c),
-		newGet(c),
+		newGet(c), newDescribe(c), newTree(c),
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
 		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
 		newSchema(c), newUninstall(c), newVersion(c),

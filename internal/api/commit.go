@@ -11,9 +11,6 @@ import (
 	"github.com/berthdev/berth/reconciler/journal"
 )
 
-// unknown is the verdict on a commit of which nothing was recorded.
-const unknown = "unknown"
-
 // commit resolves Commit.
 type commit struct {
 	w  *world
@@ -28,7 +25,7 @@ func (c commit) Message() string      { return c.w.meter.takeText(c.c.Message) }
 func (c commit) Author() string       { return c.w.meter.takeText(c.c.Author) }
 func (c commit) Time() *graphql.Time  { return momentOrNone(c.c.Time) }
 func (c commit) InForce() bool        { return c.w.inForce() == c.c.Hash }
-func (c commit) Verdict() string      { return enum(cmp.Or(c.c.Verdict, unknown)) }
+func (c commit) Verdict() string      { return enum(cmp.Or(c.c.Verdict, journal.VerdictUnknown)) }
 func (c commit) Summary() string      { return c.w.meter.takeText(c.c.Summary) }
 func (c commit) Since() *graphql.Time { return momentOrNone(c.c.Since) }
 func (c commit) Changed() []string    { return c.w.texts(c.c.Changed) }

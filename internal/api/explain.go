@@ -6,15 +6,12 @@ import (
 
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources/desired"
 )
 
 // explanation resolves Explanation.
 type explanation struct {
 	w *world
 	e *planner.Explanation
-	// asked tells that it answers a question about an app, not about a deployment.
-	asked bool
 }
 
 func (e explanation) App() string      { return e.e.App }
@@ -22,20 +19,10 @@ func (e explanation) Version() string  { return e.e.Version }
 func (e explanation) Resolved() string { return e.e.Resolved }
 func (e explanation) Better() string   { return e.w.meter.takeText(e.e.Better) }
 
-func (e explanation) Deployment() string {
-	if e.asked {
-		return ""
-	}
-	return e.e.Decision.Deployment
-}
+// Deployment is empty where the question was about an app.
+func (e explanation) Deployment() string { return e.e.Decision.Deployment }
 
-func (e explanation) Decision() decision {
-	d := e.e.Decision
-	if e.asked {
-		d.Deployment = ""
-	}
-	return *one(e.w, decision{e.w, &d})
-}
+func (e explanation) Decision() decision { return *one(e.w, decision{e.w, &e.e.Decision}) }
 
 func (e explanation) Choices() []choice {
 	e.w.meter.takeObjects(len(e.e.Candidates))
@@ -109,11 +96,11 @@ func (w *world) explain(name string) (*explanation, error) {
 	if _, ok := w.view.Plan.Decision(name); !ok {
 		return nil, errNoSuch("deployment", name, "'berth get deployments' lists those that are declared or running")
 	}
-	e, err := planner.Explain(w.input(), name)
+	e, err := w.view.Plan.Explain(w.view.Input(w.now), name)
 	if err != nil {
 		return nil, asError(err)
 	}
-	return one(w, explanation{w: w, e: &e}), nil
+	return one(w, explanation{w, &e}), nil
 }
 
 // planned tells whether there is a plan to ask, and counts what it takes.
@@ -142,19 +129,15 @@ func (w *world) match(args matchArgs) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := w.view.Catalog.App(doc.App); !ok {
-		return nil, errNoSuch("app", doc.App, "'berth search' finds apps by name and description")
-	}
-	if args.Scopes == nil {
-		if r, _, err := w.view.Catalog.Resolve(doc.App, doc.Version); err == nil {
-			doc.Scopes = r.Scopes
-		}
-	}
-	e, err := matchBy(w.input(), doc)
+	e, err := w.view.Plan.Match(w.view.Input(w.now), doc)
 	if err != nil {
-		return nil, asError(err)
+		failure := asError(err)
+		if _, there := w.view.Catalog.App(doc.App); !there && failure.Code == BadInput {
+			failure.Code = NotFound
+		}
+		return nil, failure
 	}
-	return one(w, explanation{w: w, e: &e, asked: true}), nil
+	return one(w, explanation{w, &e}), nil
 }
 
 // document returns the deployment that the arguments describe.
@@ -229,13 +212,4 @@ func value[T any](p *T) T {
 		return zero
 	}
 	return *p
-}
-
-// matchBy explains a deployment that is not declared, as if it were.
-func matchBy(in planner.Input, doc *schema.Deployment) (planner.Explanation, error) {
-	doc.Name = "match"
-	in.Desired, _ = in.Desired.With(in.Desired.Commit, desired.FileChange{
-		Path: "match", Parsed: schema.DesiredFile{Deployments: []*schema.Deployment{doc}},
-	})
-	return planner.Explain(in, doc.Name)
 }

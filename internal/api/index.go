@@ -136,12 +136,12 @@ func (i *viewIndex) group(by func(*engine.View, *engine.Status) string) map[stri
 func (i *viewIndex) allPods() []*backends.Pod {
 	return i.pods.get(func() []*backends.Pod {
 		var out []*backends.Pod
-		for _, s := range i.deployments() {
-			for p := range s.Pods {
-				out = append(out, &s.Pods[p])
+		for _, found := range i.of.Pods() {
+			for p := range found {
+				out = append(out, &found[p])
 			}
 		}
-		sortPods(out)
+		slices.SortFunc(out, comparePods)
 		return out
 	})
 }

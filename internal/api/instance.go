@@ -46,12 +46,7 @@ var states = []engine.State{
 }
 
 func (i instance) States() []stateCount {
-	all := i.w.index.deployments()
-	i.w.meter.takeWork(len(all))
-	counts := map[engine.State]int{}
-	for _, s := range all {
-		counts[s.State]++
-	}
+	counts := i.w.view.States()
 	out := []stateCount{}
 	for _, s := range states {
 		if counts[s] > 0 {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -129,8 +128,6 @@ func comparePods(a, b *backends.Pod) int {
 		strings.Compare(a.Name, b.Name), strings.Compare(a.Backend, b.Backend),
 	)
 }
-
-func sortPods(found []*backends.Pod) { slices.SortFunc(found, comparePods) }
 
 type podFilter struct {
 	Name, Deployment, App, Version, Flavour, Backend, User, State, Health, Commit *[]string

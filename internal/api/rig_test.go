@@ -240,4 +240,3 @@ func (h *fakeHub) WakeSource(name string) bool {
 }
 
 func (h *fakeHub) WakeAll() { h.WakeSource("") }
-

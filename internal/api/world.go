@@ -7,7 +7,6 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
-	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/follow"
@@ -193,11 +192,8 @@ func (w *world) commit(hash string) *commit {
 	if i, ok := h.at[hash]; ok {
 		return one(w, commit{w: w, c: &h.commits[i], at: 2 * i})
 	}
-	return one(w, commit{w: w, c: &journal.CommitRecord{Hash: hash, Verdict: unknown}})
+	return one(w, commit{w: w, c: &journal.CommitRecord{Hash: hash, Verdict: journal.VerdictUnknown}})
 }
-
-// input is what plans are made of.
-func (w *world) input() planner.Input { return w.view.Input(w.now) }
 
 // appOf returns the identifier that a deployment asks for, or that its pods are of.
 func appOf(v *engine.View, s *engine.Status) string {

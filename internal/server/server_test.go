@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/internal/server"
 	"github.com/berthdev/berth/schema"
 )
@@ -23,7 +24,7 @@ func serve(t *testing.T, ready func() (bool, string)) string {
 	hooks := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
 	s, err := server.New(server.Options{
 		Listen: "127.0.0.1:0", Ready: ready, Metrics: prometheus.NewRegistry(), Webhooks: hooks,
-		Logger: slog.New(slog.DiscardHandler),
+		Guard: access.New(access.Options{Logger: slog.New(slog.DiscardHandler)}), Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -81,7 +82,10 @@ func TestHealthAndReadiness(t *testing.T) {
 
 func TestTakenPortIsExplained(t *testing.T) {
 	url := serve(t, func() (bool, string) { return true, "" })
-	_, err := server.New(server.Options{Listen: strings.TrimPrefix(url, "http://")})
+	_, err := server.New(server.Options{
+		Listen: strings.TrimPrefix(url, "http://"), Logger: slog.New(slog.DiscardHandler),
+		Guard: access.New(access.Options{Logger: slog.New(slog.DiscardHandler)}),
+	})
 	if err == nil || schema.KindOf(err) != schema.Terminal || !strings.Contains(err.Error(), "--listen") {
 		t.Errorf("a taken port gives %v", err)
 	}

@@ -1,7 +1,6 @@
 package main
 
-// documents are the GraphQL documents that commands ask besides those that
-// [resource] makes, for the test that holds them to the schema.
+// documents are the queries of the commands that no [resource] makes.
 var documents = map[string]string{
 	"search":                 searchQuery,
 	"explain":                explainQuery,
