@@ -117,8 +117,6 @@ func (o *eventsOptions) filter(now time.Time, args []string) (map[string]any, er
 // maxEvents is how many events the server remembers unless it is told otherwise.
 const maxEvents = 10000
 
-const eventFields = `id time kind severity message deploymentName app pod backend source commit state`
-
 const (
 	eventsQuery = `query($filter: EventFilter, $first: Int!, $after: String) {
 	events(filter: $filter, first: $first, after: $after) { nodes { ` + eventFields + ` } pageInfo { hasNextPage endCursor } } }`

@@ -121,9 +121,9 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.AddCommand(
 		newServe(c), newDemo(c), newDemoApp(c),
 		newGet(c), newDescribe(c), newTree(c),
-		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
 		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
-		newSchema(c), newUninstall(c), newVersion(c),
+		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
+		newSchema(c), newToken(c), newUninstall(c), newVersion(c),
 	)
 	addCompletion(root)
 	usageArgs(root)
