@@ -121,6 +121,7 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.AddCommand(
 		newServe(c), newDemo(c), newDemoApp(c),
 		newGet(c), newDescribe(c), newTree(c),
+		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
 		newSchema(c), newToken(c), newUninstall(c), newVersion(c),
 	)
