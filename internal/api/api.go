@@ -76,7 +76,9 @@ func New(o Options) (*API, error) {
 		graphql.UseStringDescriptions(), graphql.UseFieldResolvers(), graphql.DisableFieldSelections(),
 		graphql.MaxDepth(maxDepth), graphql.MaxQueryLength(maxQuery), graphql.MaxSelections(maxSelections),
 		graphql.OverlapValidationLimit(maxOverlaps), graphql.MaxParallelism(parallelism),
-		graphql.SubscribeResolverTimeout(limit),
+		// Within this time an answer is also taken by the client, or it is cut off: the
+		// library forgets answers that are not.
+		graphql.SubscribeResolverTimeout(limit+2*streamTime),
 		graphql.Tracer(tracer{}), graphql.Logger(panicLog{o.Logger}), graphql.PanicHandler(panicErrors{}),
 	)
 	if err != nil {

@@ -267,7 +267,7 @@ func TestStreamsEndWithTheirCaller(t *testing.T) {
 		if err := stream(ctx, func() error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: cancelled: %v", name, err)
 		}
-		if err := stream(t.Context(), func() error { return enough }); err != enough {
+		if err := stream(t.Context(), func() error { return enough }); !errors.Is(err, enough) {
 			t.Errorf("%s: its caller's error: %v", name, err)
 		}
 	}
