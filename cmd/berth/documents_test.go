@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	graphql "github.com/graph-gophers/graphql-go"
 
 	"github.com/berthdev/berth/internal/api"
@@ -42,6 +43,16 @@ func TestDocuments(t *testing.T) {
 	for name, document := range documents {
 		check(name, document)
 	}
+	for name, tale := range stories {
+		check("the story of a "+name, tale.document)
+	}
+	for name, fields := range map[string]string{"pods": treePodFields, "deployments": treeDeploymentFields} {
+		r, err := resourceOf(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check("tree, "+name, r.pageDocument(fields))
+	}
 }
 
 // anyVariables gives a value to every variable that must have one.
@@ -66,8 +77,8 @@ func TestFields(t *testing.T) {
 		}
 		asked := selectionPaths(t, r.fields)
 		got := fieldsOf(reflect.TypeOf(i))
-		if !slices.Equal(asked, got) {
-			t.Errorf("%s: asked and read differ:\n%s\n%s", r.name, asked, got)
+		if diff := cmp.Diff(asked, got); diff != "" {
+			t.Errorf("%s: asked and read differ:\n%s", r.name, diff)
 		}
 		if n := len(i.cells(time.Now())); n != len(r.columns) {
 			t.Errorf("%s: %d cells for %d columns", r.name, n, len(r.columns))
@@ -75,10 +86,29 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestStoryFields does the same for what "berth describe" asks.
+func TestStoryFields(t *testing.T) {
+	for name, tale := range stories {
+		told, err := tale.read(json.RawMessage("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked []string
+		for _, path := range selectionPaths(t, strings.TrimPrefix(tale.document, "query")) {
+			asked = append(asked, strings.TrimPrefix(strings.TrimPrefix(path, "."), name+"."))
+		}
+		slices.Sort(asked)
+		got := slices.Compact(fieldsOf(reflect.TypeOf(told)))
+		if diff := cmp.Diff(asked, got); diff != "" {
+			t.Errorf("%s: asked and read differ:\n%s", name, diff)
+		}
+	}
+}
+
 // selectionPaths lists the paths of a selection, sorted.
 func selectionPaths(t *testing.T, text string) []string {
 	t.Helper()
-	text = regexp.MustCompile(`\([^)]*\)`).ReplaceAllString(text, "")
+	text = regexp.MustCompile(`\([^)]*\)|\w+: `).ReplaceAllString(text, "") // arguments and aliases
 	var at, out []string
 	last := ""
 	for _, token := range regexp.MustCompile(`[{}]|[A-Za-z0-9]+`).FindAllString(text, -1) {

@@ -37,6 +37,8 @@ type instance struct {
 	hub      *follow.Hub
 	backends []engine.Backend
 	engine   *engine.Engine
+	journal  *journal.Journal
+	sources  *sourceEvents
 	server   *server.Server
 }
 
@@ -45,7 +47,8 @@ type backendOpener func(ctx context.Context, cfg *schema.Config, log *slog.Logge
 
 // newInstance joins the parts; nothing runs yet.
 func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, dryRun bool) (_ *instance, err error) {
-	i := &instance{cfg: cfg}
+	i := &instance{cfg: cfg, journal: journal.New(journal.Options{})}
+	i.sources = newSourceEvents(i.journal.Record)
 	defer func() {
 		if err != nil {
 			i.close()
@@ -117,8 +120,12 @@ func checkServable(url string) error {
 		Hint: "make it one with 'git init', or look at plain files with 'berth plan'"}
 }
 
-// changed hands what is new in the sources on to the engine.
+// changed hands what is new in the sources on to the engine, and records what is
+// wrong with them.
 func (i *instance) changed(c follow.Change) {
+	if len(c.Sources) > 0 {
+		i.sources.changed(c.Sources, i.hub.Sources())
+	}
 	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 

@@ -74,9 +74,9 @@ type endpointItem struct {
 
 func (p *podItem) key() string { return p.BackendName + "/" + p.Name }
 
-func (p *podItem) endpoints() string {
-	out := make([]string, len(p.Endpoints))
-	for i, e := range p.Endpoints {
+func endpointWords(of []endpointItem) string {
+	out := make([]string, len(of))
+	for i, e := range of {
 		out[i] = fmt.Sprintf("%s->%d/%s", e.Address, e.ContainerPort, e.Protocol)
 	}
 	return strings.Join(out, ", ")
@@ -84,7 +84,7 @@ func (p *podItem) endpoints() string {
 
 func (p *podItem) cells(now time.Time) []string {
 	return []string{p.Name, string(p.State), yesNo(p.Ready), strconv.Itoa(p.Restarts), p.DeploymentName, p.Version, p.FlavourName,
-		p.BackendName, p.Reason, string(p.Health), p.endpoints(), p.Image, p.Commit.short(), age(now, p.CreatedAt)}
+		p.BackendName, p.Reason, string(p.Health), endpointWords(p.Endpoints), p.Image, p.Commit.short(), age(now, p.CreatedAt)}
 }
 
 type backendItem struct {

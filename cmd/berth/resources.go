@@ -130,7 +130,7 @@ var resources = []*resource{
 	},
 	{
 		name: "events", one: "event", short: []string{"ev"}, graphql: "Event", page: maxPage, read: read[eventItem],
-		fields:  `id time kind severity message deploymentName app pod backend source commit state`,
+		fields:  eventFields,
 		columns: columnsOf("KIND", "SEVERITY", "ABOUT", "MESSAGE", "+POD", "+BACKEND", "+COMMIT", "AGE"),
 		byField: "deployment", unordered: true,
 		live: `subscription($filter: EventFilter, $last: Int = 0) { change: events(filter: $filter, last: $last) { ...item } }`,

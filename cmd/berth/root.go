@@ -120,7 +120,8 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServe(c), newDemo(c), newDemoApp(c),
-		newGet(c),
+		newGet(c), newDescribe(c), newTree(c),
+		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
 		newSchema(c), newToken(c), newUninstall(c), newVersion(c),
 	)

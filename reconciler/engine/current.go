@@ -16,13 +16,14 @@ type view struct {
 
 // current returns what is to be planned: what the sources say now. A state of
 // which the engine was not told yet waits a moment, for the names of what changed
-// come with it. The caller holds mu.
-func (e *Engine) current() view {
-	v := view{Desired: e.sources.Desired(), catalog: e.sources.Catalog()}
+// come with it: until then what was planned last counts, and the changes that the
+// engine was told of meanwhile are kept for the new state. The caller holds mu.
+func (e *Engine) current() (v view, behind bool) {
+	v = view{Desired: e.sources.Desired(), catalog: e.sources.Catalog()}
 	if e.plan != nil && v.State != e.view.State && v.State != e.told {
-		return e.view
+		return e.view, true
 	}
-	return v
+	return v, false
 }
 
 // input gathers what the planner needs. The caller holds mu for as long as it is used.

@@ -93,23 +93,24 @@ type Engine struct {
 	shown     atomic.Pointer[View]
 	followers sync.Map // of *follower
 
-	mu       sync.Mutex
-	told     *desired.State  // what the changes that were told of led to
-	apps     map[string]bool // identifiers whose deployments are to be planned again
-	edited   map[string]bool // documents that changed since the last plan
-	dirty    map[string]bool // deployments to plan again
-	replan   bool            // plan everything again
-	doubts   map[string]doubt
-	alarms   map[string]time.Time // deployments that time alone makes dirty
-	world    world
-	view     view          // what was planned
-	plan     *planner.Plan // nil: nothing was planned yet
-	unseen   bool          // whether something changed that the view does not show, besides deployments
-	statuses map[string]*status
-	counts   map[State]int // of statuses
-	last     Outcome       // that was told of the commit
-	outcomes quota         // of what is told of it
-	rewind   rewind
+	mu        sync.Mutex
+	told      *desired.State  // what the changes that were told of led to
+	apps      map[string]bool // identifiers whose deployments are to be planned again
+	edited    map[string]bool // documents that changed and were not planned since
+	replanNew bool            // plan everything again, as the sources hold it now
+	dirty     map[string]bool // deployments to plan again
+	replan    bool            // plan everything again
+	doubts    map[string]doubt
+	alarms    map[string]time.Time // deployments that time alone makes dirty
+	world     world
+	view      view          // what was planned
+	plan      *planner.Plan // nil: nothing was planned yet
+	unseen    bool          // whether something changed that the view does not show, besides deployments
+	statuses  map[string]*status
+	counts    map[State]int // of statuses
+	last      Outcome       // that was told of the commit
+	outcomes  quota         // of what is told of it
+	rewind    rewind
 }
 
 // New returns an engine; Run starts it.
@@ -159,12 +160,12 @@ func (e *Engine) Changed(c Change) {
 	e.mu.Lock()
 	e.told = e.sources.Desired().State
 	for _, name := range c.Deployments {
-		e.edited[name], e.dirty[name] = true, true
+		e.edited[name] = true
 	}
 	for _, id := range c.Identifiers {
 		e.apps[id] = true
 	}
-	e.replan = e.replan || c.Everything
+	e.replanNew = e.replanNew || c.Everything
 	e.mu.Unlock()
 	e.poke()
 }

@@ -51,19 +51,20 @@ func (e *Engine) hasty() bool {
 func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v := e.current()
+	v, behind := e.take()
 	for commits := e.unasked(v); len(commits) > 0; commits = e.unasked(v) {
 		e.askHistory(ctx, v.State.Commit, commits)
 		if ctx.Err() != nil {
 			return time.Time{}
 		}
-		v = e.current() // there may be news by now
+		v, behind = e.take() // there may be news by now
 	}
-	if v.State == nil {
-		e.unseen = e.unseen || v != e.view
-		e.view = v
-		e.publish()
-		return time.Time{} // nothing is known of what shall run: nothing is done
+	if v.State == nil { // nothing is known of what shall run: nothing is done
+		if e.plan == nil && v != e.view {
+			e.view, e.unseen = v, true // the catalog can be looked at
+			e.publish()
+		}
+		return time.Time{}
 	}
 	now := time.Now()
 	for name, at := range e.alarms {
@@ -71,9 +72,13 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 			e.dirty[name] = true
 		}
 	}
-	e.markUsers(v)
 	if e.replan || e.plan == nil || len(e.dirty) > 0 || v != e.view || e.rewind.news {
 		e.planOnce(v, now)
+	}
+	if !behind {
+		clear(e.edited)
+		clear(e.apps)
+		e.replanNew = false
 	}
 	e.publish()
 	e.tellOutcome()
@@ -103,7 +108,6 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	for _, name := range e.plan.Planned() {
 		e.dispatch(name, now)
 	}
-	clear(e.edited)
 	if !all {
 		return
 	}
@@ -114,17 +118,24 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	}
 }
 
-// markUsers marks the deployments of the apps that changed. The caller holds mu.
-func (e *Engine) markUsers(v view) {
+// take returns what is to be planned, and marks the deployments that the changes
+// of the sources concern: their documents, or the apps that they use. The changes
+// are kept until what they led to was planned. The caller holds mu.
+func (e *Engine) take() (v view, behind bool) {
+	if v, behind = e.current(); behind || v.State == nil {
+		return v, behind
+	}
+	e.replan = e.replan || e.replanNew
+	maps.Copy(e.dirty, e.edited)
 	if len(e.apps) == 0 {
-		return
+		return v, behind
 	}
 	for name, d := range v.State.Deployments() {
 		if e.apps[d.App] {
 			e.dirty[name] = true
 		}
 	}
-	clear(e.apps)
+	return v, behind
 }
 
 // decision returns what the plan says of a deployment. The caller holds mu.

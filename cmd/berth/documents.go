@@ -1,5 +1,0 @@
-package main
-
-// documents are the GraphQL documents that commands ask besides those that
-// [resource] makes, for the test that holds them to the schema.
-var documents = map[string]string{}
