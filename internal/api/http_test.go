@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/journal"
+	"github.com/berthdev/berth/schema"
 )
 
 func TestRequests(t *testing.T) {
@@ -180,22 +182,30 @@ func TestReconcile(t *testing.T) {
 	})
 }
 
+// failedEngine is an engine on which only one rollout failed.
+type failedEngine struct{ Engine }
+
+func (failedEngine) Retry(_ context.Context, deployment string) ([]string, error) {
+	if deployment != "fiji" {
+		return nil, &schema.Error{Op: "retry", Resource: deployment, Kind: schema.Invalid, Err: errors.New("nothing failed"), Hint: "look at its reason"}
+	}
+	return []string{"fiji-0.failed"}, nil
+}
+
 func TestRetry(t *testing.T) {
 	inWorld(t, func(r *rig) {
+		r.api.o.Engine = failedEngine{r.api.o.Engine}
 		w := serveWorld(r)
 		defer w.close()
-		retry := func(name string) string {
+		for name, want := range map[string]string{
+			"fiji": `{"data":{"retry":{"pods":["fiji-0.failed"],"deployment":{"name":"fiji"}}}}`,
+			"fji":  `"code":"NOT_FOUND","hint":"did you mean fiji?"`,
+			"db":   `"message":"retry db: nothing failed","path":["retry"],"extensions":{"code":"BAD_INPUT","hint":"look at its reason"}`,
+		} {
 			_, body := w.post(`{"query":"mutation($n:String!){retry(deployment:$n){pods deployment{name}}}","variables":{"n":"` + name + `"}}`)
-			return body
-		}
-		if body := retry("fiji"); !strings.Contains(body, `"deployment":{"name":"fiji"}`) || strings.Contains(body, `"pods":[]`) {
-			t.Errorf("a failed rollout: %s", body)
-		}
-		if body := retry("fji"); !strings.Contains(body, "NOT_FOUND") || !strings.Contains(body, "did you mean fiji?") {
-			t.Errorf("no such deployment: %s", body)
-		}
-		if body := retry("db"); !strings.Contains(body, "errors") {
-			t.Errorf("nothing failed: %s", body)
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: %s", name, body)
+			}
 		}
 		asked := r.journal.Events(func(e *journal.Event) bool { return e.Kind == journal.Request })
 		if len(asked) != 1 || asked[0].Deployment != "fiji" || asked[0].Message != "ann asked to try the rollout again" {

@@ -60,6 +60,7 @@ func serveWorld(r *rig) *web {
 		transport.CloseIdleConnections()
 		server.Close()
 		<-ended
+		time.Sleep(time.Second) // the server keeps a refused connection for half a second
 	}
 	return w
 }
