@@ -40,6 +40,9 @@ func TestDocuments(t *testing.T) {
 			check(r.name+" live", r.liveDocument())
 		}
 	}
+	for name, document := range documents {
+		check(name, document)
+	}
 	for name, tale := range stories {
 		check("the story of a "+name, tale.document)
 	}

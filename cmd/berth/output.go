@@ -18,6 +18,13 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// writeLine prints v in one line, for programs that read as it comes.
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 // writeYAML prints v as YAML, with the keys and in the order of its JSON.
 func writeYAML(w io.Writer, v any) error {
 	var text bytes.Buffer

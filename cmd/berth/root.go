@@ -121,8 +121,9 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.AddCommand(
 		newServe(c), newDemo(c), newDemoApp(c),
 		newGet(c), newDescribe(c), newTree(c),
+		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
-		newSchema(c), newUninstall(c), newVersion(c),
+		newSchema(c), newToken(c), newUninstall(c), newVersion(c),
 	)
 	addCompletion(root)
 	usageArgs(root)

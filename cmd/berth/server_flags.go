@@ -30,6 +30,17 @@ func addServerFlags(cmd *cobra.Command) *serverFlags {
 	return f
 }
 
+// serverFlagsOf returns the flags of a command that has them, as they were given.
+func serverFlagsOf(cmd *cobra.Command) *serverFlags {
+	f := &serverFlags{}
+	for name, into := range map[string]*string{"server": &f.server, "token-file": &f.tokenFile, "ca-file": &f.caFile} {
+		if flag := cmd.Flags().Lookup(name); flag != nil {
+			*into = flag.Value.String()
+		}
+	}
+	return f
+}
+
 // open returns a client of the server that flags or environment name; it asks
 // nothing yet.
 func (f *serverFlags) open() (*client.Client, error) {

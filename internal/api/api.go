@@ -98,6 +98,9 @@ func (r *root) Subscription() any { return &subscription{r.api} }
 // so that all parts of the answer agree, and returns when that is done, after
 // the time limit, or soon after ctx ends. The caller checks who may ask.
 func (a *API) Execute(ctx context.Context, query, operation string, variables map[string]any) *graphql.Response {
+	if err := checkLength(query); err != nil {
+		return failed(err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {

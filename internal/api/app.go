@@ -12,10 +12,11 @@ import (
 
 // app resolves App.
 type app struct {
-	w     *world
-	a     *catalog.App
-	score int // of the search that found it
-	found []catalog.Match
+	w       *world
+	a       *catalog.App
+	score   int              // of the search that found it
+	release *catalog.Release // that it found; nil without a search
+	found   []catalog.Match
 }
 
 func (a app) ID() id              { return id(a.a.Identifier) }
@@ -68,6 +69,18 @@ func (a app) Deployments(args struct {
 
 func (a app) Notices() []notice {
 	return a.w.notices(func(n *catalog.Notice) bool { return n.Identifier == a.a.Identifier })
+}
+
+// Found is what a search without words finds where there was none.
+func (a app) Found() *release {
+	r := cmp.Or(a.release, a.newest())
+	if r == nil && len(a.a.Releases) > 0 {
+		r = a.a.Releases[0]
+	}
+	if r == nil {
+		return nil
+	}
+	return one(a.w, release{a.w, r})
 }
 
 func (a app) Matches() []searchMatch {
@@ -179,7 +192,7 @@ func (w *world) listApps(f *appFilter, words *string, by *orderBy, p paging) (*c
 	}
 	hits := w.view.Catalog.Search(catalog.Query{Text: *words})
 	return apps.page(w, all(hits, relevance, func(h catalog.Hit) app {
-		return app{w: w, a: h.App, score: h.Score, found: h.Matches}
+		return app{w: w, a: h.App, score: h.Score, release: h.Release, found: h.Matches}
 	}), keep, by, p)
 }
 

@@ -15,7 +15,7 @@ import (
 const (
 	limit         = 10 * time.Second
 	maxQuery      = 64 << 10 // bytes
-	maxDepth      = 14       // the usual introspection query has 13
+	maxDepth      = 16       // the usual introspection query has 15
 	maxSelections = 1000     // fields as written, fragments spread
 	maxOverlaps   = 200_000  // pairs of fields that are compared when a query is checked
 	parallelism   = 2        // fields of one query that are answered at once

@@ -10,19 +10,25 @@ import (
 // Hint says what a person can do next about a deployment; empty when all is well,
 // or goes on by itself.
 func (d deployment) Hint() string {
-	name := d.s.Deployment
 	switch d.s.State {
 	case engine.StateFailed:
 		return d.hintFailed()
 	case engine.StateHeld:
 		return d.hintHeld()
 	case engine.StateWaiting:
-		if d.w.view.DryRun {
-			return "start Berth without --dry-run to have it done"
-		}
-		return fmt.Sprintf("it goes on by itself; 'berth explain %s' says what each flavour and backend lacks", name)
+		return d.hintWaiting()
 	}
 	return ""
+}
+
+func (d deployment) hintWaiting() string {
+	switch {
+	case d.w.view.DryRun:
+		return "start Berth without --dry-run to have it done"
+	case d.s.Release == "":
+		return "it goes on as soon as a repo that is followed publishes what it asks for; 'berth search' finds what there is"
+	}
+	return fmt.Sprintf("it goes on by itself; 'berth explain %s' shows the choices that it has", d.s.Deployment)
 }
 
 // hintFailed tells a rollout that was given up, whose pods are kept as evidence,

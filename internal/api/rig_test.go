@@ -240,3 +240,20 @@ func (h *fakeHub) WakeSource(name string) bool {
 }
 
 func (h *fakeHub) WakeAll() { h.WakeSource("") }
+
+// set changes what the engine reads.
+func (f *feed) set(change func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	change()
+}
+
+// changed tells the engine that the sources are others now, and waits until it
+// shows it.
+func (r *rig) changed(c *catalog.Catalog) {
+	r.engine.Changed(engine.Change{Everything: true})
+	r.settle()
+	if r.engine.View().Catalog != c {
+		r.t.Fatal("the engine does not show the catalog that was set")
+	}
+}

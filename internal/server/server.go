@@ -51,7 +51,8 @@ type API interface {
 // Server listens from New on and serves in Run.
 type Server struct {
 	listener net.Listener
-	http     *http.Server // with a TLSConfig when it speaks https
+	http     *http.Server
+	tls      bool // whether it speaks https
 }
 
 // New binds the address, so that a taken port is told before anything runs, and
@@ -74,7 +75,7 @@ func New(o Options) (*Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.http.TLSConfig = c.config()
+		s.http.TLSConfig, s.tls = c.config(), true
 	}
 	var err error
 	if s.listener, err = net.Listen("tcp", o.Listen); err != nil {
@@ -87,7 +88,7 @@ func New(o Options) (*Server, error) {
 }
 
 // routes mounts every part behind what it needs of who asks. Health is told to
-// anybody, for probes hold no token, and says nothing; webhooks are signed.
+// anybody, for probes hold no token; webhooks are signed.
 func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -124,14 +125,14 @@ func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URL is where the server listens, with how it is spoken to.
 func (s *Server) URL() string {
-	if s.http.TLSConfig != nil {
+	if s.tls {
 		return "https://" + s.Addr()
 	}
 	return "http://" + s.Addr()
 }
 
 func (s *Server) serve() error {
-	if s.http.TLSConfig != nil {
+	if s.tls {
 		return s.http.ServeTLS(s.listener, "", "") // the configuration has the certificate
 	}
 	return s.http.Serve(s.listener)

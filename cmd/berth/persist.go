@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/berthdev/berth/schema"
+)
+
+// How long to wait before a server that went away is asked again: longer each time.
+const (
+	firstAgain = 100 * time.Millisecond
+	lastAgain  = 5 * time.Second
+)
+
+// persistence is how a command that follows something outlives the server: it
+// asks again, and says so once.
+type persistence struct {
+	err   io.Writer
+	pause time.Duration
+	away  bool
+}
+
+// again waits before the next attempt, after one that failed for want of a
+// server. Any other error, and the end of ctx, it returns: there is no use.
+func (p *persistence) again(ctx context.Context, err error) error {
+	if schema.KindOf(err) != schema.Transient || ctx.Err() != nil {
+		return err
+	}
+	if !p.away {
+		p.away = true
+		fmt.Fprintf(p.err, "the server went away (%s); asking again until it is back\n", bareError(err))
+	}
+	return p.rest(ctx)
+}
+
+// back says that the server answers again, if it was away.
+func (p *persistence) back() {
+	if p.away {
+		p.away = false
+		fmt.Fprintln(p.err, "the server is back")
+	}
+}
+
+// rest waits, longer each time until [persistence.progress] is called.
+func (p *persistence) rest(ctx context.Context) error {
+	p.pause = min(max(2*p.pause, firstAgain), lastAgain)
+	return sleep(ctx, p.pause)
+}
+
+// progress says that something came: the next wait is short.
+func (p *persistence) progress() { p.pause = 0 }
+
+// sleep waits, or returns the error of ctx when that ends before.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
