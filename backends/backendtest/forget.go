@@ -12,7 +12,7 @@ import (
 func testForget(f *fixture) {
 	w := f.workload(f.Good)
 	good := f.ready(w)
-	bad := f.failing(next(w, "2.0.0", f.Exits))
+	bad := f.failing(next(w, "2.0.0", f.BadCommand))
 	Converge(f, f.b, bad, backends.PhaseFailed, f.Patience)
 	before := f.failedPod(bad)
 
@@ -36,7 +36,7 @@ func testForget(f *fixture) {
 // Forgetting is for one deployment of one instance.
 func testForgetOther(f *fixture) {
 	other := f.Harness.open(f.T)
-	w := f.failing(f.workload(f.Exits))
+	w := f.failing(f.workload(f.BadCommand))
 	Converge(other, other.b, w, backends.PhaseFailed, f.Patience)
 	neighbour := w
 	neighbour.Deployment = "neighbour"

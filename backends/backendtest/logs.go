@@ -324,7 +324,7 @@ func testUsage(f *fixture) {
 	if usage, err := f.b.Usage(f.ctx()); err != nil || len(usage) > 0 {
 		f.Errorf("without pods: %+v, %v", usage, err)
 	}
-	w, bad := f.workload(f.Good), f.failing(f.workload(f.Exits))
+	w, bad := f.workload(f.Good), f.failing(f.workload(f.BadCommand))
 	w.Replicas, bad.Deployment = 2, "bad"
 	pods := f.ready(w)
 	Converge(f, f.b, bad, backends.PhaseFailed, f.Patience)
