@@ -18,6 +18,7 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
@@ -81,6 +82,7 @@ type chaos struct {
 	cancel  context.CancelFunc
 	ended   chan error
 	log     logBook
+	journal *journal.Journal // of the last start
 	commits int
 
 	published map[string]bool
@@ -200,9 +202,10 @@ func (c *chaos) start() {
 			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker, Workers: 2},
 		})
 	}
+	c.journal = journal.New(journal.Options{})
 	c.engine = engine.New(engine.Options{
 		Backends: bs, Sources: c.sources, Logger: slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{ReplaceAttr: plainTime})),
-		Grace:  time.Second,
+		Journal: c.journal, Grace: time.Second,
 		Random: func() float64 { return 0.5 },
 	})
 	ctx, cancel := context.WithCancel(c.ctx)

@@ -29,6 +29,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
@@ -63,7 +64,8 @@ type Options struct {
 	Backends []Backend
 	Sources  Sources
 	Logger   *slog.Logger
-	Metrics  *Metrics // nil: none
+	Metrics  *Metrics         // nil: none
+	Journal  *journal.Journal // nil: nothing is recorded
 	// Resync is how often the pods of a backend are listed although no event
 	// told of a change; default 5 minutes, with jitter.
 	Resync time.Duration
@@ -82,6 +84,7 @@ type Engine struct {
 	sources Sources
 	log     *slog.Logger
 	metrics *Metrics
+	journal *journal.Journal
 	resync  time.Duration
 	grace   time.Duration
 	dryRun  bool
@@ -109,6 +112,7 @@ type Engine struct {
 	statuses  map[string]*status
 	counts    map[State]int // of statuses
 	last      Outcome       // that was told of the commit
+	recorded  Outcome       // that the journal was told of last
 	outcomes  quota         // of what is told of it
 	rewind    rewind
 }
@@ -116,7 +120,7 @@ type Engine struct {
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
 		wake: make(chan struct{}, 1),
 		apps: map[string]bool{}, edited: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
 		statuses: map[string]*status{}, counts: map[State]int{},

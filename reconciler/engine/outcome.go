@@ -133,5 +133,6 @@ func (e *Engine) tellOutcome() {
 	if o.Verdict == Failure {
 		level = slog.LevelError
 	}
+	e.recordOutcome(o, level)
 	e.outcomes.tell(e.log, level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(o.Commit))
 }

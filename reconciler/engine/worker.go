@@ -28,6 +28,7 @@ type worker struct {
 	retries workqueue.TypedRateLimiter[string]
 	relist  chan struct{} // one slot
 	told    time.Time     // when it was last told that the backend does not answer; zero: it does
+	known   bool          // it was listed once
 
 	// Guarded by the engine's mu:
 	underway map[string]underway
@@ -127,7 +128,7 @@ func (w *worker) work(ctx context.Context, name string) {
 		e.noteWork(d, t, progress, err)
 	}
 	w.settle(ctx, name, t, progress.Again, err)
-	e.publish()
+	e.poke()
 }
 
 // begin notes that work begins, and returns on what; nothing if nothing is to be
@@ -147,7 +148,11 @@ func (w *worker) begin(name string, cancel context.CancelCauseFunc) (planner.Dec
 	if t.kind == apply {
 		delete(e.doubts, name)
 	}
-	w.underway[name] = underway{kind: t.kind, task: t.id(), began: e.world.clock, cancel: cancel}
+	id := t.id()
+	if t.kind == apply {
+		e.beginRollout(d, id)
+	}
+	w.underway[name] = underway{kind: t.kind, task: id, began: e.world.clock, cancel: cancel}
 	return d, t
 }
 
@@ -176,7 +181,7 @@ func (w *worker) observed(ctx context.Context, name string, t task, progress bac
 // and then again.
 const progressPause = 5 * time.Second
 
-// tellStep returns a function that logs the steps taken for a decision.
+// tellStep returns a function that tells of the steps taken for a decision.
 func (e *Engine) tellStep(backend string, d planner.Decision) func(backends.Step) {
 	var mu sync.Mutex
 	heard := time.Now() // when the last line was written that anybody reads
@@ -192,6 +197,9 @@ func (e *Engine) tellStep(backend string, d planner.Decision) func(backends.Step
 			text = fmt.Sprintf("%s: %s", s.Verb, s.Detail)
 		}
 		level(text, "deployment", d.Deployment, "pod", s.Pod, "backend", backend)
+		if s.Done {
+			e.recordStep(backend, d, s, text)
+		}
 		e.metrics.step(backend, s)
 	}
 }
