@@ -84,6 +84,7 @@ type chaos struct {
 	log     logBook
 	journal *journal.Journal // of the last start
 	commits int
+	retries sync.WaitGroup // that were not answered yet
 
 	published map[string]bool
 	suspended map[string]*schema.Deployment
@@ -235,6 +236,7 @@ func (c *chaos) stop(most time.Duration) {
 		c.errorf("stopping took %s", took)
 	}
 	c.engine = nil
+	c.retries.Wait()
 }
 
 // putRight mends all that is broken, and confirms what was removed.

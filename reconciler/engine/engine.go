@@ -10,8 +10,11 @@
 // backend something is to do; a worker applies the decision of that moment and
 // records what it observed, which may mark further deployments.
 //
+// Readers are shown a [View] (view.go, publish.go), and are never waited for. What
+// happens is told to a journal (record.go, rollout.go), which decides nothing.
+//
 // What fails is paused (pause.go): nothing but a new input, or news of the pods,
-// lets it be tried earlier. What was cut off may have left pods that nobody has
+// lets it be tried earlier, or a person who asks (request.go, retry.go). What was cut off may have left pods that nobody has
 // seen: until they were, nothing is made on another backend (plan.go, world.go).
 package engine
 
@@ -115,6 +118,8 @@ type Engine struct {
 	recorded  Outcome       // that the journal was told of last
 	outcomes  quota         // of what is told of it
 	rewind    rewind
+	answers   []*retrial // that were carried out, and are told when the view shows it
+	stopped   bool       // Run ended
 }
 
 // New returns an engine; Run starts it.
@@ -222,11 +227,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, w := range e.workers {
 		w.queue.ShutDown()
 	}
-	cut := time.AfterFunc(e.grace, func() { stop(errors.New("berth is stopping")) })
+	cut := time.AfterFunc(e.grace, func() { stop(errStopping) })
 	defer cut.Stop()
 	err := workers.Wait()
 	stop(nil)
-	return errors.Join(err, loops.Wait())
+	err = errors.Join(err, loops.Wait())
+	e.endRetrials()
+	return err
 }
 
 // jittered returns d, at most a fifth longer or shorter.

@@ -28,7 +28,7 @@ func (w *worker) observe(ctx context.Context) {
 		if time.Since(began) > most {
 			pause = first // it held for a while: the next try comes soon
 		}
-		if !sleep(ctx, w.engine.jittered(pause)) {
+		if !w.sleep(ctx, w.engine.jittered(pause)) {
 			return
 		}
 		pause = min(2*pause, most)
@@ -66,6 +66,19 @@ func (w *worker) follow(ctx context.Context) error {
 			return err
 		}
 		timer.Reset(w.engine.jittered(w.engine.resync))
+	}
+}
+
+// listNow asks for a list at once, also where the backend does not answer and a
+// pause is made. The caller holds the engine's mu.
+func (w *worker) listNow() {
+	w.askList()
+	if w.engine.world.backends[w.index].Problem == "" {
+		return
+	}
+	select {
+	case w.hurry <- struct{}{}:
+	default:
 	}
 }
 
@@ -177,11 +190,15 @@ func (w *worker) prune(ctx context.Context) {
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits before the backend is tried again, unless somebody is in a hurry;
+// false: ctx ended.
+func (w *worker) sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-w.hurry:
 		return true
 	case <-ctx.Done():
 		return false

@@ -81,6 +81,7 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 		e.replanNew = false
 	}
 	e.publish()
+	e.tellAnswers()
 	e.tellOutcome()
 	next = e.rewind.again
 	for _, at := range e.alarms {
@@ -205,6 +206,7 @@ const (
 	nothing taskKind = iota
 	apply
 	remove
+	forget // what failed, which is asked for by a person
 )
 
 type task struct {
