@@ -15,7 +15,7 @@ import (
 const (
 	limit         = 10 * time.Second
 	maxQuery      = 64 << 10 // bytes
-	maxDepth      = 14       // the usual introspection query has 13
+	maxDepth      = 16       // the usual introspection query has 15
 	maxSelections = 1000     // fields as written, fragments spread
 	maxOverlaps   = 200_000  // pairs of fields that are compared when a query is checked
 	parallelism   = 2        // fields of one query that are answered at once
@@ -70,6 +70,15 @@ func (m *meter) takeWork(n int) {
 		m.stop(&Error{Code: TooMuch, Message: "the query takes too much work",
 			Hint: "ask for less at once: fewer fields, a smaller `first`, no lists within lists that are filtered or searched"})
 	}
+}
+
+// spend is takeWork for a resolver that can return an error.
+func (m *meter) spend(n int) error {
+	m.takeWork(n)
+	if e := m.stopped(); e != nil {
+		return e
+	}
+	return nil
 }
 
 // takeText counts text of a length that others chose.

@@ -16,8 +16,7 @@ import (
 type app struct {
 	App
 	claims    []*claim            // by repo and path
-	listed    bool                // some repo that may publish it does
-	owner     string              // that repo, the first by rank
+	listed    bool                // some repo that may publish it does: the owner, the first by rank
 	byVersion map[string]*Release // those that count
 	notices   []Notice
 	// republished is kept from catalog to catalog, for as long as the release is
@@ -70,7 +69,7 @@ func build(identifier string, claims []*claim, repos *sorted.Map[repo], old *app
 	a := &app{App: App{Identifier: identifier}, claims: claims, byVersion: map[string]*Release{}}
 	publishers := a.publishers(repos)
 	if len(publishers) > 0 {
-		a.listed, a.owner = true, publishers[0].Name
+		a.listed, a.Owner = true, publishers[0].Name
 		a.collect(publishers, old)
 		a.describe(publishers[0])
 	}
