@@ -126,7 +126,7 @@ const manyApps = 20
 // recordApps tells of the apps whose releases changed since the last plan. The
 // caller holds mu; v is about to be planned.
 func (e *Engine) recordApps(v view) {
-	if e.view.catalog == nil || e.view.catalog == v.catalog {
+	if e.plan == nil || e.view.catalog == v.catalog {
 		return // when Berth starts, no release is news
 	}
 	if len(e.apps) > manyApps {

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 )
 
 // Reconcile has the engine look again at once, whatever pauses there are: at a
 // deployment, at the pods of a backend, or, if both are empty, at everything. The
-// error, a [schema.Error] of kind invalid, says that there is no such thing.
+// error, a [schema.Error] of kind invalid, says that there is no such thing. Who
+// asked is for the caller to tell the journal.
 func (e *Engine) Reconcile(deployment, backend string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -22,9 +22,6 @@ func (e *Engine) Reconcile(deployment, backend string) error {
 		return &schema.Error{Op: "reconcile", Resource: backend, Kind: schema.Invalid,
 			Err: errors.New("there is no such backend"), Hint: "'berth get backends' lists them"}
 	}
-	e.journal.Record(journal.Event{
-		Kind: journal.Request, Message: "a person asked to look again", Deployment: deployment, Backend: backend, App: e.appOf(deployment),
-	})
 	if deployment != "" {
 		e.lookAgain(deployment)
 	}

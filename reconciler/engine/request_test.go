@@ -57,9 +57,6 @@ func TestRetry(t *testing.T) {
 		r.settle()
 		r.expect("one", engine.StateReady, "0.2.0")
 		r.expectRollouts(j, "one", "0.2.0 ready, 0.2.0 failed, 0.1.0 ready")
-		if e := ofKind(j, journal.Request); len(e) != 1 || e[0].Deployment != "one" {
-			t.Errorf("the request is not told:\n%s", lines(e))
-		}
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/berthdev/berth/backends"
-	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -55,9 +54,6 @@ func (e *Engine) askRetry(name string) (asked []*retrial, err error) {
 		return nil, &schema.Error{Op: "retry", Resource: name, Kind: schema.Transient, Err: errStopping}
 	}
 	d, _ := e.decision(name)
-	e.journal.Record(journal.Event{
-		Kind: journal.Request, Message: "a person asked to try again what failed", Deployment: name, App: d.Workload.App, Backend: d.Backend,
-	})
 	failed := failedOn(e.world.pods[name])
 	for _, w := range e.workers {
 		at := w.backend.Name()
