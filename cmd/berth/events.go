@@ -191,13 +191,12 @@ func (e *events) goOn(ctx context.Context) error {
 			return err
 		}
 	}
-	p := &persistence{err: e.console.err}
+	p := &persistence{ask: e.ask, err: e.console.err}
 	for {
 		if e.newestTold != nil {
 			e.filter["since"] = e.newestTold.Time.UTC().Format(time.RFC3339Nano)
 		}
 		err := e.ask.Subscribe(ctx, eventsSubscription, map[string]any{"filter": e.filter, "last": maxPage}, func(data json.RawMessage) error {
-			p.back()
 			p.progress()
 			var answer struct{ Events *eventItem }
 			if err := json.Unmarshal(data, &answer); err != nil {

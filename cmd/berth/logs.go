@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -42,9 +40,10 @@ A rollout that was given up leaves its failed pod stopped, so that its log can
 be read: --failed prints it. It is printed also without --failed where a
 deployment has no other pod.
 
-Without -f everything is printed that the engine still has; with -f the last 10
-lines of each pod, and then what is written, until all pods have ended. A server
-that goes away meanwhile is asked again from where it stopped.`,
+Without -f everything is printed that the engine still has. With -f the last 10
+lines of each pod are, and then what comes: until the pods that are named have
+ended; of a deployment, with the pods that it gets meanwhile, until it is
+removed. A server that goes away meanwhile is asked again from where it stopped.`,
 		Example: `  berth logs stardist-john
   berth logs stardist-john -f --tail 100
   berth logs stardist-john --failed
@@ -94,6 +93,9 @@ type logs struct {
 	since   time.Time
 	names   []string
 	console console
+
+	query   client.LogQuery
+	leftOut map[string]bool // failed pods that nobody asked for
 }
 
 // logPod is a pod whose log can be read.
@@ -105,104 +107,107 @@ type logPod struct {
 
 func (p logPod) failed() bool { return p.State == "failed" }
 
-// ended tells whether the pod writes no more.
-func (p logPod) ended() bool { return p.State == "failed" || p.State == "exited" }
-
 func (l *logs) run(ctx context.Context) error {
-	pods, err := l.pods(ctx, l.console.err)
-	if err != nil {
+	o := l.options
+	l.query = client.LogQuery{Backend: o.backend, Follow: o.follow, Tail: o.tail, Since: l.since}
+	l.leftOut = map[string]bool{}
+	for _, name := range l.names {
+		if err := l.find(ctx, name); err != nil {
+			return err
+		}
+	}
+	printer := newLogPrinter(l.console.out, o, l.query.Pods)
+	if !o.follow {
+		return l.ask.Logs(ctx, l.query, printer.print)
+	}
+	if err := l.followOn(ctx, printer); ctx.Err() == nil {
 		return err
 	}
-	printer := newLogPrinter(l.console.out, l.options, pods)
-	if !l.options.follow {
-		return l.ask.Logs(ctx, l.query(pods), printer.print)
-	}
-	err = l.followPods(ctx, pods, printer)
-	if ctx.Err() != nil {
-		return nil // a person had enough
-	}
-	return err
-}
-
-func (l *logs) query(pods []logPod) client.LogQuery {
-	q := client.LogQuery{Backend: l.options.backend, Follow: l.options.follow, Tail: l.options.tail, Since: l.since}
-	for _, p := range pods {
-		q.Pods = append(q.Pods, p.Name)
-	}
-	return q
-}
-
-// pods finds the pods that the names mean. hints is told of pods that somebody
-// may look for and that are not among them.
-func (l *logs) pods(ctx context.Context, hints io.Writer) ([]logPod, error) {
-	var all []logPod
-	for _, name := range l.names {
-		found, err := l.podsOf(ctx, name, hints)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range found {
-			if !slices.ContainsFunc(all, func(have logPod) bool { return have.Name == p.Name && have.BackendName == p.BackendName }) {
-				all = append(all, p)
-			}
-		}
-	}
-	return all, nil
+	return nil // a person had enough
 }
 
 const (
 	logDeploymentQuery = `query($name: String!) {
-	deployment(name: $name) { state reason hint pods { name backendName state } } }`
+	deployment(name: $name) { state reason pods { name backendName state } } }`
 	logPodQuery = `query($name: String!, $backend: String) {
 	pod(name: $name, backend: $backend) { name backendName state } }`
 )
 
-func (l *logs) podsOf(ctx context.Context, name string, hints io.Writer) ([]logPod, error) {
+// find takes up into the query what a name means.
+func (l *logs) find(ctx context.Context, name string) error {
 	kind, rest, ok := strings.Cut(name, "/")
-	if ok {
-		r, err := resourceOf(kind)
-		if err != nil {
-			return nil, err
-		}
-		switch r.one {
-		case "pod":
-			return l.podNamed(ctx, rest)
-		case "deployment":
-			name = rest
-		default:
-			return nil, usageErrorf("%s have no logs: name deployments, or pods as pod/NAME", r.name)
-		}
+	if !ok {
+		return l.findDeployment(ctx, name)
 	}
+	r, err := resourceOf(kind)
+	switch {
+	case err != nil:
+		return err
+	case r.one == "pod":
+		return l.findPod(ctx, rest)
+	case r.one == "deployment":
+		return l.findDeployment(ctx, rest)
+	}
+	return usageErrorf("%s have no logs: name deployments, or pods as pod/NAME", r.name)
+}
+
+func (l *logs) findDeployment(ctx context.Context, name string) error {
 	var answer struct {
 		Deployment *struct {
 			State  word
 			Reason string
-			Hint   string
 			Pods   []logPod
 		}
 	}
 	if err := l.ask.Query(ctx, logDeploymentQuery, map[string]any{"name": name}, &answer); err != nil {
-		return nil, err
+		return err
 	}
 	d := answer.Deployment
 	if d == nil {
-		return nil, &schema.Error{Op: "logs of", Resource: name, Kind: schema.Invalid, Err: errors.New("there is no such deployment"),
-			Hint: "'berth get deployments' lists them; a pod is named pod/NAME"}
+		return l.missing(ctx, "deployment", name)
 	}
-	pods, others := l.choose(d.Pods)
+	pods, leftOut := l.choose(d.Pods)
+	for _, p := range leftOut {
+		l.leftOut[p.Name] = true
+	}
+	if n := len(leftOut); n > 0 {
+		fmt.Fprintf(l.console.err, "%d failed %s kept beside: berth logs %s --failed\n", n, plural(n, "pod is", "pods are"), name)
+	}
+	if l.options.follow && !l.options.failed {
+		if len(pods) == 0 {
+			fmt.Fprintf(l.console.err, "%s has no pods yet: it is %s: %s\n", name, d.State, oneLine(d.Reason))
+		}
+		l.query.Deployments = append(l.query.Deployments, name)
+		return nil
+	}
 	if len(pods) == 0 {
-		return nil, &schema.Error{Op: "logs of", Resource: name, Kind: schema.Invalid,
-			Err: l.noPods(string(d.State), d.Reason), Hint: "'berth describe deployment " + name + "' tells the whole story"}
+		return &schema.Error{Op: "logs of", Resource: name, Kind: schema.Invalid,
+			Err: l.noPods(string(d.State), oneLine(d.Reason)), Hint: "'berth describe deployment " + name + "' tells the whole story"}
 	}
-	if others > 0 {
-		fmt.Fprintf(hints, "%d failed %s kept beside: berth logs %s --failed\n", others, plural(others, "pod is", "pods are"), name)
+	for _, p := range pods {
+		l.addPod(p.Name)
 	}
-	return pods, nil
+	return nil
+}
+
+func (l *logs) addPod(name string) {
+	if !slices.Contains(l.query.Pods, name) {
+		l.query.Pods = append(l.query.Pods, name)
+	}
+}
+
+// missing says that there is no such thing, and what was perhaps meant.
+func (l *logs) missing(ctx context.Context, kind, name string) error {
+	r, err := resourceOf(kind)
+	if err != nil {
+		return err
+	}
+	return r.missing(ctx, l.ask, name)
 }
 
 // choose picks the pods of a deployment that are asked for: those that did not
-// fail, or those that did. It tells how many failed ones were left out.
-func (l *logs) choose(pods []logPod) (chosen []logPod, leftOut int) {
+// fail, or those that did.
+func (l *logs) choose(pods []logPod) (chosen, leftOut []logPod) {
 	var well, failed []logPod
 	for _, p := range pods {
 		switch {
@@ -214,9 +219,9 @@ func (l *logs) choose(pods []logPod) (chosen []logPod, leftOut int) {
 		}
 	}
 	if l.options.failed || len(well) == 0 {
-		return failed, 0
+		return failed, nil
 	}
-	return well, len(failed)
+	return well, failed
 }
 
 // noPods says why a deployment has no pod to read.
@@ -231,20 +236,22 @@ func (l *logs) noPods(state, reason string) error {
 	return fmt.Errorf("%s; it is %s: %s", what, state, reason)
 }
 
-func (l *logs) podNamed(ctx context.Context, name string) ([]logPod, error) {
-	variables := map[string]any{"name": name}
-	if backend, pod, ok := strings.Cut(name, "/"); ok {
-		variables = map[string]any{"name": pod, "backend": backend}
-	} else if l.options.backend != "" {
-		variables["backend"] = l.options.backend
+func (l *logs) findPod(ctx context.Context, name string) error {
+	backend, pod, ok := strings.Cut(name, "/")
+	if !ok {
+		backend, pod = l.options.backend, name
+	}
+	variables := map[string]any{"name": pod}
+	if backend != "" {
+		variables["backend"] = backend
 	}
 	var answer struct{ Pod *logPod }
 	if err := l.ask.Query(ctx, logPodQuery, variables, &answer); err != nil {
-		return nil, err
+		return err
 	}
 	if answer.Pod == nil {
-		return nil, &schema.Error{Op: "logs of", Resource: "pod " + name, Kind: schema.Invalid, Err: errors.New("there is no such pod"),
-			Hint: "'berth get pods' lists them"}
+		return l.missing(ctx, "pod", name)
 	}
-	return []logPod{*answer.Pod}, nil
+	l.addPod(answer.Pod.Name)
+	return nil
 }

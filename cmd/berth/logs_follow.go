@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"slices"
 	"time"
 
@@ -10,54 +9,33 @@ import (
 	"github.com/berthdev/berth/schema"
 )
 
-// followPods prints what pods write until all have ended, those included that a
-// deployment gets meanwhile. It outlives the server, and prints no line twice.
-func (l *logs) followPods(ctx context.Context, pods []logPod, printer *logPrinter) error {
-	p, told := &persistence{err: l.console.err}, toldLines{}
-	query := l.query(pods)
-	for {
-		err := l.ask.Logs(ctx, query, func(line client.LogLine) error {
-			p.back()
-			p.progress()
-			if told.again(line) {
+// overlap is how far back a log is asked for again after the connection was lost:
+// pods are read side by side, and their clocks differ.
+const overlap = 10 * time.Second
+
+// followOn prints what pods write until the server says that nothing can come
+// any more. It outlives the server, and prints no line twice.
+func (l *logs) followOn(ctx context.Context, printer *logPrinter) error {
+	p, told := &persistence{ask: l.ask, err: l.console.err}, toldLines{}
+	for begun := false; ; begun = true {
+		err := l.ask.Logs(ctx, l.query, func(line client.LogLine) error {
+			if told.again(line) || l.leftOut[line.Pod] {
 				return nil
 			}
+			p.progress()
 			return printer.print(line)
 		})
+		if begun && schema.KindOf(err) == schema.Invalid {
+			return nil // what was followed is there no more
+		}
 		if err == nil {
-			// Either the pods have ended, or the server has.
-			err = p.rest(ctx)
-		} else {
-			err = p.again(ctx, err)
-		}
-		if err != nil {
-			return err
-		}
-		if pods, err = l.podsAgain(ctx, p); err != nil {
-			return err
-		}
-		if !slices.ContainsFunc(pods, func(p logPod) bool { return !p.ended() }) {
 			return nil
 		}
-		query = l.query(pods)
-		query.Tail, query.Since = -1, told.rewind(pods, l.since)
-	}
-}
-
-// podsAgain finds what is to be followed, once the server answers. Pods that are
-// there no more have ended.
-func (l *logs) podsAgain(ctx context.Context, p *persistence) ([]logPod, error) {
-	for {
-		pods, err := l.pods(ctx, io.Discard)
-		switch {
-		case err == nil:
-			p.back()
-			return pods, nil
-		case schema.KindOf(err) == schema.Invalid:
-			return nil, nil
-		}
 		if err := p.again(ctx, err); err != nil {
-			return nil, err
+			return err
+		}
+		if since := told.rewind(); !since.IsZero() {
+			l.query.Tail, l.query.Since = -1, since
 		}
 	}
 }
@@ -102,22 +80,18 @@ func (t toldLines) again(l client.LogLine) bool {
 	return false
 }
 
-// rewind prepares for another connection and returns since when lines are to be
-// asked for: since the last that was told of each pod, or, as long as nothing
-// came of one, from where a person wants it.
-func (t toldLines) rewind(pods []logPod, since time.Time) time.Time {
+// rewind prepares for another connection. It returns since when lines are to be
+// asked for over it: a little before the last one that was told; zero when none was.
+func (t toldLines) rewind() time.Time {
+	var latest time.Time
 	for _, pod := range t {
 		pod.until, pod.skip = pod.last, slices.Clone(pod.texts)
-	}
-	var earliest time.Time
-	for _, p := range pods {
-		pod := t[p.Name]
-		if pod == nil {
-			return since
-		}
-		if earliest.IsZero() || pod.last.Before(earliest) {
-			earliest = pod.last
+		if pod.last.After(latest) {
+			latest = pod.last
 		}
 	}
-	return earliest
+	if latest.IsZero() {
+		return latest
+	}
+	return latest.Add(-overlap)
 }

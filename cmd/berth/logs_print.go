@@ -20,19 +20,20 @@ type logPrinter struct {
 	out        io.Writer
 	json       bool
 	timestamps bool
-	prefix     bool
+	prefix     string
 	colours    colours
 	width      int               // of the longest name
 	codes      map[string]string // the colour of a pod, by its name
 }
 
-func newLogPrinter(out io.Writer, o logsOptions, pods []logPod) *logPrinter {
+// newLogPrinter returns a printer that knows these pods; others may come.
+func newLogPrinter(out io.Writer, o logsOptions, pods []string) *logPrinter {
 	p := &logPrinter{
-		out: out, json: o.output == "json", timestamps: o.timestamps, colours: coloursOf(out), codes: map[string]string{},
-		prefix: o.prefix == "always" || o.prefix == "auto" && len(pods) > 1,
+		out: out, json: o.output == "json", timestamps: o.timestamps, prefix: o.prefix,
+		colours: coloursOf(out), codes: map[string]string{},
 	}
 	for _, pod := range pods {
-		p.know(pod.Name)
+		p.know(pod)
 	}
 	return p
 }
@@ -49,9 +50,9 @@ func (p *logPrinter) print(l client.LogLine) error {
 	if p.json {
 		return writeLine(p.out, l)
 	}
+	p.know(l.Pod)
 	var b strings.Builder
-	if p.prefix {
-		p.know(l.Pod)
+	if p.prefix == "always" || p.prefix == "auto" && len(p.codes) > 1 {
 		pad := strings.Repeat(" ", p.width-textWidth(l.Pod))
 		b.WriteString(p.colours.paint(p.codes[l.Pod], printable(l.Pod)+pad+" |") + " ")
 	}

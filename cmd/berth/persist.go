@@ -15,33 +15,32 @@ const (
 	lastAgain  = 5 * time.Second
 )
 
-// persistence is how a command that follows something outlives the server: it
-// asks again, and says so once.
+// persistence is how a command that follows something outlives the server.
 type persistence struct {
+	ask   querier
 	err   io.Writer
 	pause time.Duration
-	away  bool
 }
 
-// again waits before the next attempt, after one that failed for want of a
-// server. Any other error, and the end of ctx, it returns: there is no use.
+const pingQuery = `query { instance { name } }`
+
+// again waits, after a failure for want of a server, until one answers, and tells
+// both. Any other error, and the end of ctx, it returns: there is no use.
 func (p *persistence) again(ctx context.Context, err error) error {
 	if schema.KindOf(err) != schema.Transient || ctx.Err() != nil {
 		return err
 	}
-	if !p.away {
-		p.away = true
-		fmt.Fprintf(p.err, "the server went away (%s); asking again until it is back\n", bareError(err))
+	fmt.Fprintf(p.err, "the server went away (%s); asking again until it is back\n", bareError(err))
+	for err != nil {
+		if err := p.rest(ctx); err != nil {
+			return err
+		}
+		if err = p.ask.Query(ctx, pingQuery, nil, nil); err != nil && schema.KindOf(err) != schema.Transient {
+			return err
+		}
 	}
-	return p.rest(ctx)
-}
-
-// back says that the server answers again, if it was away.
-func (p *persistence) back() {
-	if p.away {
-		p.away = false
-		fmt.Fprintln(p.err, "the server is back")
-	}
+	fmt.Fprintln(p.err, "the server is back")
+	return nil
 }
 
 // rest waits, longer each time until [persistence.progress] is called.

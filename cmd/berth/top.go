@@ -126,7 +126,7 @@ func topOnce(ctx context.Context, c console, ask *client.Client, o topOptions, v
 // watchTop looks again and again until ctx ends, which is no error. On a terminal
 // one look takes the place of the other.
 func watchTop(ctx context.Context, c console, ask *client.Client, o topOptions, variables map[string]any) error {
-	p := &persistence{err: c.err}
+	p := &persistence{ask: ask, err: c.err}
 	for begun := false; ; begun = true {
 		report, err := askUsage(ctx, ask, o, variables)
 		switch {
@@ -134,20 +134,9 @@ func watchTop(ctx context.Context, c console, ask *client.Client, o topOptions, 
 			return err
 		case err != nil:
 			err = p.again(ctx, err)
-		case o.output == "json":
-			p.back()
-			p.progress()
-			err = writeLine(c.out, report)
 		default:
-			p.back()
 			p.progress()
-			switch {
-			case interactive(c.out):
-				fmt.Fprint(c.out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
-			case begun:
-				fmt.Fprintln(c.out)
-			}
-			err = tellUsage(c, report)
+			err = tellAgain(c, o, report, begun)
 		}
 		if err == nil {
 			err = sleep(ctx, topPause)
@@ -159,6 +148,19 @@ func watchTop(ctx context.Context, c console, ask *client.Client, o topOptions, 
 			return err
 		}
 	}
+}
+
+// tellAgain prints one look of several.
+func tellAgain(c console, o topOptions, report usageReport, begun bool) error {
+	switch {
+	case o.output == "json":
+		return writeLine(c.out, report)
+	case interactive(c.out):
+		fmt.Fprint(c.out, "\x1b[H\x1b[2J") // to the corner, and clear (ECMA-48)
+	case begun:
+		fmt.Fprintln(c.out)
+	}
+	return tellUsage(c, report)
 }
 
 func askUsage(ctx context.Context, ask *client.Client, o topOptions, variables map[string]any) (usageReport, error) {

@@ -283,7 +283,7 @@ func TestLogs(t *testing.T) {
 			`{"error":{"message":"the engine went away","extensions":{"code":"UNAVAILABLE","hint":"ask again"}}}`+"\n")(w, r)
 	})
 	var got []client.LogLine
-	err := c.Logs(t.Context(), client.LogQuery{Deployment: "web", Pods: []string{"a", "b"}, Backend: "lab", Follow: true, Tail: 5, Since: since},
+	err := c.Logs(t.Context(), client.LogQuery{Deployments: []string{"web"}, Pods: []string{"a", "b"}, Backend: "lab", Follow: true, Tail: 5, Since: since},
 		func(l client.LogLine) error { got = append(got, l); return nil })
 	want := []client.LogLine{{Pod: "a", Backend: "lab", Time: since.Truncate(time.Second).Add(time.Second), Stderr: true, Text: "<one>"}}
 	if diff := cmp.Diff(want, got); diff != "" {
