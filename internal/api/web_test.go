@@ -142,7 +142,7 @@ func (w *web) listen(resp func(context.Context) *http.Response) *listener {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	l := &listener{w: w, lines: make(chan string, 10_000), cancel: cancel}
-	r := resp(ctx)
+	r := resp(ctx) //nolint:bodyclose // whoever reads the lines closes it
 	if r.StatusCode != http.StatusOK {
 		body := whole(w, r)
 		r.Body.Close()
