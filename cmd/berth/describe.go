@@ -29,7 +29,8 @@ The kinds are those of "berth get", but for events.`,
   berth describe release org.stardist@0.4.10
   berth describe backend lab
   berth describe commit 1f0c9ab -o json`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeDescribed,
 	}
 	flags := addServerFlags(cmd)
 	outputFlag(cmd, &output, "table", "json", "yaml")
@@ -42,6 +43,7 @@ The kinds are those of "berth get", but for events.`,
 		if err != nil {
 			return err
 		}
+		defer server.Close()
 		told, err := describe(cmd.Context(), server, r, name)
 		if err != nil {
 			return err
@@ -54,6 +56,20 @@ The kinds are those of "berth get", but for events.`,
 		return s.flush()
 	}
 	return cmd
+}
+
+// completeDescribed completes a deployment or a kind, and then a name of it.
+func completeDescribed(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return completeKindAndNames(nil, firstOnly)(cmd, args, begun)
+	}
+	out, directive := completeNames(firstOnly, "deployments")(cmd, args, begun)
+	for _, r := range resources {
+		if stories[r.one].document != "" && r.one != "deployment" {
+			out = append(out, r.one)
+		}
+	}
+	return out, directive
 }
 
 // describeArgs reads NAME, KIND NAME or KIND/NAME.

@@ -89,12 +89,15 @@ type rolloutItem struct {
 	EndedAt   *time.Time `json:"endedAt"`
 }
 
+// changing are the actions of a plan that say more than the state does.
+var changing = map[word]bool{"create": true, "replace": true, "remove": true}
+
 func (d *deploymentStory) tell(s *story) {
 	s.field("Deployment", d.Name)
 	s.state(d.State, age(s.now, d.Since), d.Reason)
 	s.field("What to do", d.Hint)
-	if d.Decision != nil && d.Decision.Action != "keep" && d.Decision.Reason != d.Reason {
-		s.field("Plan", string(d.Decision.Action)+": "+d.Decision.Reason)
+	if p := d.Decision; p != nil && changing[p.Action] {
+		s.field("Plan", string(p.Action)+": "+p.Reason)
 	}
 	s.field("Ready", fmt.Sprintf("%d of %d %s", d.ReadyReplicas, d.Replicas, plural(d.Replicas, "pod", "pods")))
 	s.field("Asks for", d.asks())

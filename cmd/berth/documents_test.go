@@ -43,6 +43,9 @@ func TestDocuments(t *testing.T) {
 	for name, document := range documents {
 		check(name, document)
 	}
+	for name, document := range documents {
+		check(name, document)
+	}
 	for name, tale := range stories {
 		check("the story of a "+name, tale.document)
 	}

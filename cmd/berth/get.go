@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/berthdev/berth/internal/client"
 )
 
 // getOptions are the flags of "berth get".
@@ -49,7 +47,8 @@ or value is answered with those that there are.`,
   berth get flavours --search cuda -o name
   berth get deployment stardist-john -o yaml
   berth get events -l severity!=info,since=1h`,
-		Args: cobra.MinimumNArgs(1),
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeKindAndNames(kinds, anyMore),
 	}
 	flags := addServerFlags(cmd)
 	outputFlag(cmd, &o.output, "table", "wide", "json", "yaml", "name")
@@ -58,6 +57,7 @@ or value is answered with those that there are.`,
 	cmd.Flags().StringVar(&o.sortBy, "sort-by", "", "sort by this key; -KEY or KEY:desc is the other way round")
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "the most things to list; 0 lists all")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "go on, with a line for each change, until interrupted")
+	_ = cmd.RegisterFlagCompletionFunc("sort-by", completeSortKeys)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		q, err := o.query(args, time.Now())
 		if err != nil {
@@ -67,9 +67,43 @@ or value is answered with those that there are.`,
 		if err != nil {
 			return err
 		}
+		defer server.Close()
 		return q.run(cmd.Context(), c, server)
 	}
 	return cmd
+}
+
+// completeKindAndNames completes a kind and then, as more says, names of it.
+func completeKindAndNames(kinds []string, more completer) completion {
+	return func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) == 0 {
+			return kinds, cobra.ShellCompDirectiveNoFileComp
+		}
+		r, err := resourceOf(args[0])
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		if r.byField != "" {
+			r, _ = resourceOf(r.byField) // their names are those of another kind
+		}
+		return completeNames(more, r.name)(cmd, args[1:], begun)
+	}
+}
+
+// completeSortKeys completes the keys by which a kind can be sorted.
+func completeSortKeys(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	r, err := resourceOf(args[0])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	keys, err := r.sortKeys()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	return keys, cobra.ShellCompDirectiveNoFileComp
 }
 
 // A getQuery is a command line of "berth get" that was understood.
@@ -121,7 +155,7 @@ func (o getOptions) query(args []string, now time.Time) (getQuery, error) {
 	return q, nil
 }
 
-func (q getQuery) run(ctx context.Context, c console, server *client.Client) error {
+func (q getQuery) run(ctx context.Context, c console, server subscriber) error {
 	if q.watch {
 		return newWatch(q, c, server).run(ctx)
 	}

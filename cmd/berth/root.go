@@ -68,7 +68,7 @@ func execute(ctx context.Context, args []string, c console) int {
 // tellError prints an error as a person reads it: what failed, then each thing
 // that is wrong on a line of its own, then what to do.
 func tellError(w io.Writer, err error) {
-	if several, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what is joined itself; what wraps it has words of its own
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range several.Unwrap() {
 			tellError(w, one)
 		}

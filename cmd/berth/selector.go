@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	graphql "github.com/graph-gophers/graphql-go"
@@ -56,8 +57,8 @@ func (r *resource) sortKeys() ([]string, error) {
 	return enumWords(types[r.graphql+"OrderField"]), nil
 }
 
-// schemaTypes reads the schema that the server speaks.
-func schemaTypes() (map[string]*introspection.Type, error) {
+// schemaTypes are the types of the schema that the server speaks, by name.
+var schemaTypes = sync.OnceValues(func() (map[string]*introspection.Type, error) {
 	s, err := graphql.ParseSchema(api.Schema, nil)
 	if err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func schemaTypes() (map[string]*introspection.Type, error) {
 		}
 	}
 	return out, nil
-}
+})
 
 func enumWords(t *introspection.Type) []string {
 	values := t.EnumValues(&struct{ IncludeDeprecated bool }{})
@@ -163,7 +164,11 @@ func meant(word string, known []string) string {
 func (f filterField) value(text string, now time.Time) (any, error) {
 	switch {
 	case f.kind == "Time":
-		return momentOf(text, now)
+		t, err := parseSince(now, text)
+		if err != nil || text == "" {
+			return nil, usageErrorf("selector: %s cannot be %q: write it as 10m, 2d or 2026-11-21T12:00:00Z", f.name, text)
+		}
+		return t.UTC(), nil
 	case f.kind == "Boolean":
 		if yes, no := strings.EqualFold(text, "true") || strings.EqualFold(text, "yes"), strings.EqualFold(text, "false") || strings.EqualFold(text, "no"); yes || no {
 			return yes, nil
@@ -178,23 +183,6 @@ func (f filterField) value(text string, now time.Time) (any, error) {
 		return text, nil
 	}
 	return nil, usageErrorf("selector: %s cannot be %q%s; known are %s", f.name, text, meant(text, f.values), strings.Join(f.values, ", "))
-}
-
-// momentOf reads a moment, or how long ago it was: 15m, 2h, 3d.
-func momentOf(text string, now time.Time) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
-	if days, ok := strings.CutSuffix(text, "d"); ok && !strings.ContainsAny(days, "hms") {
-		if d, err := time.ParseDuration(days + "h"); err == nil && d < 1e6*time.Hour {
-			return now.Add(-24 * d).UTC(), nil
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d < 0 {
-		return time.Time{}, usageErrorf("%q is no time: write 15m, 2h, 3d or 2026-11-21T12:00:00Z", text)
-	}
-	return now.Add(-d).UTC(), nil
 }
 
 // joinSelections makes one filter. A filter has one "not", and what is in it is

@@ -57,6 +57,3 @@ func (f *serverFlags) open() (*client.Client, error) {
 		CAFile: expandHome(cmp.Or(f.caFile, os.Getenv("BERTH_SERVER_CA_FILE"))),
 	})
 }
-
-// named tells whether a server was named, by a flag or the environment.
-func (f *serverFlags) named() bool { return cmp.Or(f.server, os.Getenv("BERTH_SERVER")) != "" }

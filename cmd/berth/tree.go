@@ -90,7 +90,8 @@ deployment that has no pod stands where its pods would be, with the reason.`,
 		Example: `  berth tree
   berth tree stardist-john
   berth tree -o json`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeNames(firstOnly, "deployments"),
 	}
 	flags := addServerFlags(cmd)
 	outputFlag(cmd, &output, "table", "json", "yaml")
@@ -99,6 +100,7 @@ deployment that has no pod stands where its pods would be, with the reason.`,
 		if err != nil {
 			return err
 		}
+		defer server.Close()
 		leaves, err := findLeaves(cmd.Context(), server, args)
 		if err != nil {
 			return err

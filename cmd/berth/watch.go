@@ -18,7 +18,7 @@ type subscriber interface {
 	Subscribe(ctx context.Context, query string, variables map[string]any, each func(json.RawMessage) error) error
 }
 
-const watchPause = 2 * time.Second // between two looks at what has no subscription, and at a server that went away
+const watchPause = 2 * time.Second // between two looks at what has no subscription
 
 // A watch prints what there is, and then a line for each change. It looks at the
 // whole first and after every loss of the connection, and remembers what it
@@ -28,13 +28,13 @@ type watch struct {
 	q      getQuery
 	c      console
 	server subscriber
-	pause  time.Duration
+	pause  time.Duration // between two looks
 	table  *table
 
 	seen   map[string]shown // by key
 	newest *eventItem       // of the events that were printed
 	begun  bool             // whether the server answered once
-	lost   bool             // whether it was told that the server went away
+	link   persistence
 }
 
 // shown is how a thing was printed last.
@@ -44,7 +44,7 @@ type shown struct {
 }
 
 func newWatch(q getQuery, c console, server subscriber) *watch {
-	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}}
+	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{err: c.err}}
 }
 
 // run watches until ctx ends, which is no error.
@@ -52,18 +52,16 @@ func (w *watch) run(ctx context.Context) error {
 	for {
 		err := w.round(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && (!w.begun || schema.KindOf(err) != schema.Transient):
-			return err
-		case err != nil && !w.lost:
-			w.lost = true
-			fmt.Fprintf(w.c.err, "the server went away (%s); asking again until it is back\n", bareError(err))
+		case err == nil:
+			err = sleep(ctx, w.pause)
+		case w.begun:
+			err = w.link.again(ctx, err)
 		}
-		select {
-		case <-ctx.Done():
+		if ctx.Err() != nil {
 			return nil
-		case <-time.After(w.pause):
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -84,11 +82,9 @@ func (w *watch) round(ctx context.Context) error {
 	if err != nil && !errors.Is(err, errMissing) {
 		return err
 	}
-	if w.lost {
-		w.lost = false
-		fmt.Fprintln(w.c.err, "the server is back")
-	}
 	w.begun = true
+	w.link.back()
+	w.link.progress()
 	if err := w.look(items); err != nil || !w.live() {
 		return err
 	}

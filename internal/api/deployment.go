@@ -13,16 +13,17 @@ import (
 
 // deployment resolves Deployment.
 type deployment struct {
-	w   *world
-	s   *engine.Status
-	app string // of one that only marks a place in a list
+	w *world
+	entry
+	marked string // the app of one that only marks a place in a list
 }
 
-func (d deployment) doc() *schema.Deployment { return d.w.declared(d.s.Deployment) }
+// of returns a deployment of this world.
+func (w *world) of(e entry) deployment { return deployment{w: w, entry: e} }
 
 func (d deployment) ID() id              { return id(d.s.Deployment) }
 func (d deployment) Name() string        { return d.s.Deployment }
-func (d deployment) Declared() bool      { return d.doc() != nil }
+func (d deployment) Declared() bool      { return d.doc != nil }
 func (d deployment) App() *app           { return d.w.app(d.AppIdentifier()) }
 func (d deployment) Version() string     { return d.s.Release }
 func (d deployment) FlavourName() string { return d.s.Flavour }
@@ -32,18 +33,18 @@ func (d deployment) State() string       { return enum(d.s.State) }
 func (d deployment) Reason() string      { return d.w.meter.takeText(d.s.Reason) }
 func (d deployment) Why() string         { return d.w.meter.takeText(d.s.Why) }
 func (d deployment) Since() graphql.Time { return moment(d.s.Since) }
-func (d deployment) Commit() *commit     { return d.w.commit(commitOf(d.w.view, d.s)) }
+func (d deployment) Commit() *commit     { return d.w.commit(d.s.Commit) }
 func (d deployment) Decision() *decision { return d.w.decision(d.s.Deployment) }
 func (d deployment) Release() *release   { return d.w.release(d.AppIdentifier(), d.s.Release) }
 func (d deployment) Flavour() *flavour {
 	return d.w.flavour(d.AppIdentifier(), d.s.Release, d.s.Flavour)
 }
 
-func (d deployment) AppIdentifier() string { return cmp.Or(d.app, appOf(d.w.view, d.s)) }
+func (d deployment) AppIdentifier() string { return cmp.Or(d.marked, d.app()) }
 
 // Position is where it is declared, also where that is broken.
 func (d deployment) Position() *position {
-	if doc := d.doc(); doc != nil {
+	if doc := d.doc; doc != nil {
 		return positionOf(doc.Position)
 	}
 	if d.w.view.State == nil {
@@ -57,28 +58,28 @@ func (d deployment) Position() *position {
 }
 
 func (d deployment) VersionAsked() string {
-	if doc := d.doc(); doc != nil {
+	if doc := d.doc; doc != nil {
 		return doc.Version
 	}
 	return ""
 }
 
 func (d deployment) User() string {
-	if doc := d.doc(); doc != nil {
+	if doc := d.doc; doc != nil {
 		return doc.User
 	}
 	return ""
 }
 
 func (d deployment) Scopes() []string {
-	if doc := d.doc(); doc != nil {
+	if doc := d.doc; doc != nil {
 		return doc.Scopes
 	}
 	return nil
 }
 
 func (d deployment) Replicas() int32 {
-	if doc := d.doc(); doc != nil {
+	if doc := d.doc; doc != nil {
 		return count(doc.ReplicaCount())
 	}
 	return 0
@@ -95,7 +96,7 @@ func (d deployment) ReadyReplicas() int32 {
 }
 
 func (d deployment) Suspended() bool {
-	doc := d.doc()
+	doc := d.doc
 	return doc != nil && doc.Suspend
 }
 
@@ -109,7 +110,7 @@ func (d deployment) Pods() []pod {
 }
 
 func (d deployment) DependsOn() []deployment {
-	doc := d.doc()
+	doc := d.doc
 	if doc == nil {
 		return nil
 	}
@@ -192,7 +193,7 @@ var deployments = noun[deployment]{
 	probe: func(w *world, left []string) (deployment, bool) {
 		m := marks{left: left}
 		s := &engine.Status{Deployment: m.text(), State: engine.State(m.text()), Since: m.time()}
-		d := deployment{w: w, s: s, app: m.text()}
+		d := deployment{w: w, entry: entry{s: s}, marked: m.text()}
 		s.Backend = m.text()
 		return d, m.ok()
 	},
@@ -217,7 +218,7 @@ func (f *deploymentFilter) filter(depth int) (filter[deployment], error) {
 	c.text("backend", f.Backend, deployment.BackendName)
 	c.text("user", f.User, deployment.User)
 	c.enum("state", f.State, deployment.State)
-	c.text("commit", f.Commit, func(d deployment) string { return commitOf(d.w.view, d.s) })
+	c.text("commit", f.Commit, func(d deployment) string { return d.s.Commit })
 	c.text("file", f.File, func(d deployment) string { return d.s.Source })
 	if f.Not != nil {
 		c.not(depth, f.Not.filter)
@@ -236,7 +237,7 @@ func admitting[T any](f filter[T], err error) (func(T) bool, error) {
 	return f.admits, err
 }
 
-func (w *world) listDeployments(of []*engine.Status, f *deploymentFilter, words *string, by *orderBy, p paging) (*connection[deployment], error) {
+func (w *world) listDeployments(of []entry, f *deploymentFilter, words *string, by *orderBy, p paging) (*connection[deployment], error) {
 	keep, err := f.filter(0)
 	if err != nil {
 		return nil, err
@@ -246,5 +247,5 @@ func (w *world) listDeployments(of []*engine.Status, f *deploymentFilter, words 
 	}); err != nil {
 		return nil, err
 	}
-	return deployments.page(w, all(of, "NAME", func(s *engine.Status) deployment { return deployment{w: w, s: s} }), keep, by, p)
+	return deployments.page(w, all(of, "NAME", w.of), keep, by, p)
 }

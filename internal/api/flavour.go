@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
@@ -84,11 +83,11 @@ func (f flavour) Deployments(args paging) (*connection[deployment], error) {
 	return f.w.listDeployments(f.running(), nil, nil, nil, args)
 }
 
-func (f flavour) running() []*engine.Status {
-	var out []*engine.Status
-	for _, s := range f.w.index.ofApp(f.r.Identifier) {
-		if runs(s, f.r) && s.Flavour == f.f.Name {
-			out = append(out, s)
+func (f flavour) running() []entry {
+	var out []entry
+	for _, e := range f.w.index.ofApp(f.r.Identifier) {
+		if runs(e.s, f.r) && e.s.Flavour == f.f.Name {
+			out = append(out, e)
 		}
 	}
 	return out

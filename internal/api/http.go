@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -51,6 +52,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 func (h *Handler) EndStreams() { h.end() }
 
 func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
+	if isVisit(r) {
+		head(w, plainText+"; charset=utf-8")
+		_, _ = io.WriteString(w, usage) // who went away needs no answer
+		return
+	}
 	q, refusal := readQuery(w, r)
 	if refusal != nil {
 		refusal.write(w)

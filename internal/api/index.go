@@ -1,6 +1,7 @@
 package api
 
 import (
+	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -8,6 +9,7 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 )
 
@@ -83,10 +85,10 @@ func (x *indexes) ofCatalog(c *catalog.Catalog) *catalogIndex {
 // A viewIndex holds what was worked out of a view of the engine.
 type viewIndex struct {
 	of        *engine.View
-	statuses  lazy[[]*engine.Status] // in the order of names
-	byApp     lazy[map[string][]*engine.Status]
-	byBackend lazy[map[string][]*engine.Status]
-	byCommit  lazy[map[string][]*engine.Status]
+	entries   lazy[[]entry] // in the order of names
+	byApp     lazy[map[string][]entry]
+	byBackend lazy[map[string][]entry]
+	byCommit  lazy[map[string][]entry]
 	pods      lazy[[]*backends.Pod] // in the order of deployments
 	decisions lazy[[]planner.Decision]
 	given     lazy[map[string]given]
@@ -96,38 +98,99 @@ func (x *indexes) ofView(v *engine.View) *viewIndex {
 	return newest(&x.view, func(i *viewIndex) *engine.View { return i.of }, v, func() *viewIndex { return &viewIndex{of: v} })
 }
 
-// deployments returns where all deployments stand, in the order of names.
-func (i *viewIndex) deployments() []*engine.Status {
-	return i.statuses.get(func() []*engine.Status {
-		out := make([]*engine.Status, 0, i.of.Len())
+// An entry is a deployment: where it stands, and its document.
+type entry struct {
+	s   *engine.Status
+	doc *schema.Deployment // nil when it is not validly declared
+}
+
+// app returns the identifier that a deployment asks for, or that its pods are of.
+func (e entry) app() string {
+	if e.doc != nil {
+		return e.doc.App
+	}
+	for i := range e.s.Pods {
+		if app := e.s.Pods[i].App; app != "" {
+			return app
+		}
+	}
+	return ""
+}
+
+// deployments returns all deployments, in the order of names. Views come as fast
+// as pods change, so nothing is looked up: both lists are walked side by side.
+func (i *viewIndex) deployments() []entry {
+	return i.entries.get(func() []entry {
+		next, stop := iter.Pull2(i.declared())
+		defer stop()
+		name, doc, more := next()
+		out := make([]entry, 0, i.of.Len())
 		for s := range i.of.Statuses() {
-			out = append(out, s)
+			for more && name < s.Deployment {
+				name, doc, more = next()
+			}
+			e := entry{s: s}
+			if more && name == s.Deployment {
+				e.doc = doc
+			}
+			out = append(out, e)
 		}
 		return out
 	})
 }
 
-// ofApp returns the deployments that ask for an app; those of one that is
-// declared no more are its pods'.
-func (i *viewIndex) ofApp(identifier string) []*engine.Status {
-	return i.byApp.get(func() map[string][]*engine.Status { return i.group(appOf) })[identifier]
+// declared yields the documents, in the order of names.
+func (i *viewIndex) declared() iter.Seq2[string, *schema.Deployment] {
+	if i.of.State == nil {
+		return func(func(string, *schema.Deployment) bool) {}
+	}
+	return i.of.State.Deployments()
 }
 
-func (i *viewIndex) ofBackend(name string) []*engine.Status {
-	return i.byBackend.get(func() map[string][]*engine.Status {
-		return i.group(func(_ *engine.View, s *engine.Status) string { return s.Backend })
+// ofApp returns the deployments that ask for an app; those of one that is
+// declared no more are its pods'.
+func (i *viewIndex) ofApp(identifier string) []entry {
+	return i.byApp.get(func() map[string][]entry { return i.group(entry.app) })[identifier]
+}
+
+func (i *viewIndex) ofBackend(name string) []entry {
+	return i.byBackend.get(func() map[string][]entry {
+		return i.group(func(e entry) string { return e.s.Backend })
 	})[name]
 }
 
-func (i *viewIndex) ofCommit(hash string) []*engine.Status {
-	return i.byCommit.get(func() map[string][]*engine.Status { return i.group(commitOf) })[hash]
+func (i *viewIndex) ofCommit(hash string) []entry {
+	return i.byCommit.get(func() map[string][]entry {
+		return i.group(func(e entry) string { return e.s.Commit })
+	})[hash]
 }
 
-func (i *viewIndex) group(by func(*engine.View, *engine.Status) string) map[string][]*engine.Status {
-	out := map[string][]*engine.Status{}
-	for _, s := range i.deployments() {
-		key := by(i.of, s)
-		out[key] = append(out[key], s)
+// group returns the deployments by a key, each group in the order of names. It is
+// made anew for every view that is asked for it, so all groups share one array.
+func (i *viewIndex) group(by func(entry) string) map[string][]entry {
+	entries := i.deployments()
+	numbers, sizes := map[string]int{}, []int{}
+	of := make([]int, len(entries))
+	for at, e := range entries {
+		key := by(e)
+		n, ok := numbers[key]
+		if !ok {
+			n = len(sizes)
+			numbers[key], sizes = n, append(sizes, 0)
+		}
+		of[at] = n
+		sizes[n]++
+	}
+	groups, left := make([][]entry, len(sizes)), make([]entry, len(entries))
+	for n, size := range sizes {
+		groups[n], left = left[:0:size], left[size:]
+	}
+	for at, e := range entries {
+		groups[of[at]] = append(groups[of[at]], e)
+	}
+	out := make(map[string][]entry, len(groups))
+	for key, n := range numbers {
+		out[key] = groups[n]
 	}
 	return out
 }
@@ -135,13 +198,14 @@ func (i *viewIndex) group(by func(*engine.View, *engine.Status) string) map[stri
 // allPods returns all pods, in the order of deployments.
 func (i *viewIndex) allPods() []*backends.Pod {
 	return i.pods.get(func() []*backends.Pod {
-		var out []*backends.Pod
-		for _, found := range i.of.Pods() {
+		out := make([]*backends.Pod, 0, i.of.Len())
+		for _, found := range i.of.AllPods() {
+			from := len(out)
 			for p := range found {
 				out = append(out, &found[p])
 			}
+			slices.SortFunc(out[from:], comparePods)
 		}
-		slices.SortFunc(out, comparePods)
 		return out
 	})
 }

@@ -68,7 +68,7 @@ func TestPages(t *testing.T) {
 		state := rapid.SampledFrom(states).Draw(t, "state")
 		s := &engine.Status{Deployment: someNames.Draw(t, "name"), State: state, Since: someTimes.Draw(t, "since"), Backend: someNames.Draw(t, "backend")}
 		s.Pods = []backends.Pod{{App: someNames.Draw(t, "app")}}
-		return deployment{w: w, s: s}
+		return w.of(entry{s: s})
 	}))
 	t.Run("pods", testPages(&pods, func(w *world, t *rapid.T) pod {
 		return pod{w, &backends.Pod{

@@ -8,7 +8,6 @@ import (
 	graphql "github.com/graph-gophers/graphql-go"
 
 	"github.com/berthdev/berth/backends"
-	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 )
@@ -64,11 +63,11 @@ func (r release) Deployments(args paging) (*connection[deployment], error) {
 }
 
 // running returns the deployments that run the release, or are on their way to it.
-func (r release) running() []*engine.Status {
-	var out []*engine.Status
-	for _, s := range r.w.index.ofApp(r.r.Identifier) {
-		if runs(s, r.r) {
-			out = append(out, s)
+func (r release) running() []entry {
+	var out []entry
+	for _, e := range r.w.index.ofApp(r.r.Identifier) {
+		if runs(e.s, r.r) {
+			out = append(out, e)
 		}
 	}
 	return out
@@ -76,9 +75,9 @@ func (r release) running() []*engine.Status {
 
 func (r release) Pods(args paging) (*connection[pod], error) {
 	var found []*backends.Pod
-	for _, s := range r.w.index.ofApp(r.r.Identifier) {
-		for i := range s.Pods {
-			if p := &s.Pods[i]; p.App == r.r.Identifier && p.Release == r.r.Version && r.r.ShadowedBy == "" {
+	for _, e := range r.w.index.ofApp(r.r.Identifier) {
+		for i := range e.s.Pods {
+			if p := &e.s.Pods[i]; p.App == r.r.Identifier && p.Release == r.r.Version && r.r.ShadowedBy == "" {
 				found = append(found, p)
 			}
 		}

@@ -28,6 +28,12 @@ type queryRequest struct {
 	answer    string
 }
 
+// isVisit tells whether a person came with a browser, to look what there is.
+func isVisit(r *http.Request) bool {
+	const page = "text/html"
+	return r.Method == http.MethodGet && r.URL.RawQuery == "" && accepted(r.Header, plainJSON, graphqlJSON, eventStream, page) == page
+}
+
 // usage is told to whoever comes without a query.
 const usage = `Berth's query API: GraphQL by POST, as application/json.
 
@@ -55,7 +61,7 @@ func readQuery(w http.ResponseWriter, r *http.Request) (*queryRequest, *refusal)
 		return nil, refusal
 	}
 	if q.Query == "" {
-		return nil, refuse(http.StatusBadRequest, BadInput, "there is no query", usage)
+		return nil, refuse(http.StatusBadRequest, BadInput, "there is no query", `send {"query": "…"}`)
 	}
 	q.answer = accepted(r.Header, plainJSON, graphqlJSON, eventStream)
 	if q.answer == "" {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
@@ -103,20 +102,18 @@ func (w *world) repo(name string) *repo {
 }
 
 // declared returns the document of a deployment; nil when it is not validly declared.
-func (w *world) declared(name string) *schema.Deployment { return declaredIn(w.view, name) }
-
-func declaredIn(v *engine.View, name string) *schema.Deployment {
-	if v.State == nil {
+func (w *world) declared(name string) *schema.Deployment {
+	if w.view.State == nil {
 		return nil
 	}
-	d, _ := v.State.Deployment(name)
+	d, _ := w.view.State.Deployment(name)
 	return d
 }
 
 // deployment returns a deployment; nil when it is neither declared nor there.
 func (w *world) deployment(name string) *deployment {
 	if s, ok := w.view.Status(name); ok {
-		return one(w, deployment{w: w, s: &s})
+		return one(w, w.of(entry{&s, w.declared(name)}))
 	}
 	return nil
 }
@@ -193,36 +190,4 @@ func (w *world) commit(hash string) *commit {
 		return one(w, commit{w: w, c: &h.commits[i], at: 2 * i})
 	}
 	return one(w, commit{w: w, c: &journal.CommitRecord{Hash: hash, Verdict: journal.VerdictUnknown}})
-}
-
-// appOf returns the identifier that a deployment asks for, or that its pods are of.
-func appOf(v *engine.View, s *engine.Status) string {
-	if d := declaredIn(v, s.Deployment); d != nil {
-		return d.App
-	}
-	return ofPods(s.Pods, func(p *backends.Pod) string { return p.App })
-}
-
-// commitOf returns the commit that made a deployment as it is, or will be.
-func commitOf(v *engine.View, s *engine.Status) string {
-	if v.Plan != nil {
-		if d, ok := v.Plan.Decision(s.Deployment); ok && d.Workload != nil {
-			return d.Workload.Commit
-		}
-	}
-	return ofPods(s.Pods, func(p *backends.Pod) string { return p.Commit })
-}
-
-// ofPods returns what the newest pod that tells says.
-func ofPods(pods []backends.Pod, of func(*backends.Pod) string) string {
-	var last *backends.Pod
-	for i := range pods {
-		if p := &pods[i]; of(p) != "" && (last == nil || p.CreatedAt.After(last.CreatedAt)) {
-			last = p
-		}
-	}
-	if last == nil {
-		return ""
-	}
-	return of(last)
 }

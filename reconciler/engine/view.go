@@ -78,16 +78,26 @@ func (v *View) PodsOf(deployment string) []backends.Pod {
 	return nil
 }
 
+// AllPods yields the pods of every deployment that has any, in the order of names.
+// The slices are the view's own: they are read only.
+func (v *View) AllPods() iter.Seq2[string, []backends.Pod] {
+	return func(yield func(string, []backends.Pod) bool) {
+		for name, s := range v.rows.All() {
+			if len(s.Pods) > 0 && !yield(name, s.Pods) {
+				return
+			}
+		}
+	}
+}
+
 // Pods returns all pods that were observed, by deployment. They are gathered when
 // a view is first asked for them; for one deployment [View.PodsOf] costs less.
 // The map is the view's own: it is read only.
 func (v *View) Pods() map[string][]backends.Pod {
 	v.gather.Do(func() {
 		v.pods = make(map[string][]backends.Pod, v.rows.Len())
-		for name, s := range v.rows.All() {
-			if len(s.Pods) > 0 {
-				v.pods[name] = s.Pods
-			}
+		for name, pods := range v.AllPods() {
+			v.pods[name] = pods
 		}
 	})
 	return v.pods
