@@ -66,11 +66,10 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	if i.backends, err = open(ctx, cfg, log, dryRun); err != nil {
 		return nil, err
 	}
-	events := journal.New(journal.Options{})
-	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
+	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, DryRun: dryRun, Metrics: engine.NewMetrics(metrics), Journal: i.journal})
 	asked, err := api.New(api.Options{
 		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
-		Engine: i.engine, Hub: i.hub, Journal: events, Backends: bare(i.backends),
+		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends),
 	})
 	if err != nil {
 		return nil, err
