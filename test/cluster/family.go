@@ -54,7 +54,9 @@ func (f *family) start(d daemon) error {
 	f.mu.Lock() // the reaper must not meet a child that it cannot know yet
 	defer f.mu.Unlock()
 	child, err := os.StartProcess(command, append([]string{command}, d.args...), &os.ProcAttr{
-		Dir: "/", Env: os.Environ(), Files: []*os.File{nil, log, log},
+		Dir: "/", Files: []*os.File{nil, log, log},
+		// Nothing of who started it, such as a proxy, which the node is not behind.
+		Env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")},
 		Sys: &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
