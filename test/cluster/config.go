@@ -97,7 +97,6 @@ func (v values) NodeName() string              { return nodeName }
 func (v values) NodeIP() string                { return nodeIP }
 func (v values) Bridge() string                { return bridge }
 func (v values) PodCIDR() string               { return podCIDR }
-func (v values) DNSService() string            { return dnsService }
 func (v values) PauseImage() string            { return pauseImage }
 func (v values) PluginDir() string             { return pluginDir }
 func (v values) KubeletPort() int              { return kubeletPort }

@@ -38,11 +38,13 @@ func (c *cluster) etcd() daemon {
 			"--name=" + nodeName,
 			"--data-dir=" + c.path("etcd"),
 			"--unsafe-no-fsync", // what it holds lasts as long as the cluster
+			// Whoever reaches it rules the cluster, and so this machine: it listens
+			// in a folder of root's. What it advertises, nobody asks for.
 			"--listen-client-urls=" + c.etcdURL(),
-			"--advertise-client-urls=" + c.etcdURL(),
-			"--listen-peer-urls=" + c.etcdPeerURL(),
-			"--initial-advertise-peer-urls=" + c.etcdPeerURL(),
-			"--initial-cluster=" + nodeName + "=" + c.etcdPeerURL(),
+			"--listen-peer-urls=unix://" + c.path("etcd-peer.sock"),
+			"--advertise-client-urls=" + etcdName,
+			"--initial-advertise-peer-urls=" + etcdName,
+			"--initial-cluster=" + nodeName + "=" + etcdName,
 		},
 		answers: func(ctx context.Context) error {
 			conn, err := new(net.Dialer).DialContext(ctx, "unix", c.path("etcd.sock"))

@@ -118,8 +118,6 @@ func (f *family) get(name string) *process {
 	return f.members[name]
 }
 
-func (f *family) runs(name string) bool { return f.get(name) != nil }
-
 // signal tells the daemon to end, if it runs.
 func (f *family) signal(name string, signal syscall.Signal) {
 	f.mu.Lock()

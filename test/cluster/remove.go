@@ -30,7 +30,7 @@ func (c *cluster) remove(ctx context.Context) error {
 		return err
 	}
 	removeCgroups()
-	c.removeLogLinks()
+	c.removeTraces()
 	return errors.Join(os.RemoveAll(volumesDir), os.RemoveAll(c.state))
 }
 
@@ -95,13 +95,21 @@ func removeCgroups() {
 	}
 }
 
-// removeLogLinks removes the links to the cluster's logs that the kubelet makes
-// in a folder of the machine.
-func (c *cluster) removeLogLinks() {
-	links, _ := filepath.Glob(filepath.Join(legacyLogsDir, "*.log"))
+// removeTraces removes what the kubelet and the plugins leave in folders of the
+// machine, and those folders if they are empty then.
+func (c *cluster) removeTraces() {
+	links, _ := filepath.Glob(filepath.Join(containerLogs, "*.log"))
 	for _, link := range links {
 		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, c.state+"/") {
 			_ = os.Remove(link)
 		}
+	}
+	_ = unix.Unmount(namespacesDir, 0) // it is busy as long as it names a namespace
+	for _, path := range []string{
+		deviceSockets + "/kubelet.sock", deviceSockets, filepath.Dir(deviceSockets),
+		pluginResults, filepath.Dir(pluginResults), containerLogs, namespacesDir,
+		runtimeDir, filepath.Dir(runtimeDir),
+	} {
+		_ = os.Remove(path)
 	}
 }

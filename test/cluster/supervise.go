@@ -105,12 +105,12 @@ func awaitAnswer(ctx context.Context, d daemon, family *family) error {
 func (c *cluster) stopDaemons(family *family) error {
 	stages := c.daemons()
 	slices.Reverse(stages)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	var failed error
 	for i, stage := range stages {
-		if i == len(stages)-1 && family.runs("containerd") {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		if i == len(stages)-1 && c.runtimeAnswers(ctx) == nil {
 			failed = c.removePods(ctx)
-			cancel()
 		}
 		for _, d := range stage {
 			family.signal(d.name, unix.SIGTERM)

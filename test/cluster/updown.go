@@ -23,7 +23,7 @@ const (
 // up starts the cluster, unless it is ready; what a cluster that is not left
 // behind is removed first.
 func (c *cluster) up(ctx context.Context, images []string) error {
-	lock, err := lockMachine()
+	lock, err := lockMachine(ctx)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (c *cluster) up(ctx context.Context, images []string) error {
 }
 
 func (c *cluster) down(ctx context.Context) error {
-	lock, err := lockMachine()
+	lock, err := lockMachine(ctx)
 	if err != nil {
 		return err
 	}
@@ -187,16 +187,23 @@ func (c *cluster) stopSupervisor(ctx context.Context) error {
 }
 
 // lockMachine makes others who start or stop the cluster of this machine wait.
-func lockMachine() (*os.File, error) {
+func lockMachine(ctx context.Context) (*os.File, error) {
 	f, err := os.OpenFile(lockFile, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-		f.Close()
-		return nil, err
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil {
+			return f, nil
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, fmt.Errorf("another one starts or stops the cluster: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return f, nil
 }
 
 func say(format string, args ...any) { fmt.Printf("cluster: "+format+"\n", args...) }
