@@ -16,6 +16,12 @@ var forwardRule = []string{"FORWARD", "-i", bridge, "-o", bridge, "-m", "comment
 // other and this machine; nothing leads them further.
 func (c *cluster) connect(ctx context.Context) error {
 	// Services change the address of what crosses the bridge, which needs both.
+	// Where the second is not built in it is a module.
+	if _, err := os.Stat("/proc/sys/net/bridge"); err != nil {
+		if err := command(ctx, "modprobe", "br_netfilter"); err != nil {
+			return err
+		}
+	}
 	for _, setting := range []string{"net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables"} {
 		if err := enable("/proc/sys/" + setting); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 
 const (
 	clusterStart   = 2 * time.Minute
+	recovery       = 20 * time.Second // what a cluster that is busy gets before it is given up
 	supervisorStop = 90 * time.Second
 )
 
@@ -28,9 +29,15 @@ func (c *cluster) up(ctx context.Context, images []string) error {
 		return err
 	}
 	defer lock.Close()
-	if c.supervisor() != 0 && c.ready(ctx) == nil {
-		say("the cluster is ready")
-		return c.importImages(ctx, images)
+	if c.supervisor() != 0 {
+		patient, cancel := context.WithTimeout(ctx, recovery)
+		err := c.await(patient, c.ready)
+		cancel()
+		if err == nil {
+			say("the cluster is ready")
+			return c.importImages(ctx, images)
+		}
+		say("starting anew: %v", err)
 	}
 	if err := c.remove(ctx); err != nil {
 		return err
