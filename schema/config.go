@@ -12,6 +12,53 @@ type Config struct {
 	Status      StatusConfig    `json:"status,omitzero" doc:"What commit statuses say."`
 	Backends    []BackendConfig `json:"backends,omitempty" doc:"Where pods run. Default: the Docker Engine of this machine."`
 	Log         LogConfig       `json:"log,omitzero" doc:"What is logged, and how."`
+	Access      Access          `json:"access,omitzero" doc:"Who may ask the API."`
+	TLS         ServerTLS       `json:"tls,omitzero" doc:"The server's certificate. Default: none, it speaks http."`
+}
+
+// Access says who may ask the API: this machine without a token, unless that is
+// switched off, and others with one.
+type Access struct {
+	Local  LocalAccess `json:"local,omitempty" doc:"What a request from this machine may do without a token. Say none where a proxy on this machine speaks for others, or where its users are not to be trusted." default:"admin"`
+	Tokens []Token     `json:"tokens,omitempty" doc:"The tokens that are taken; 'berth token NAME' makes one."`
+}
+
+// Token is who a bearer token stands for. Of the token itself only its hash is
+// known here, so that whoever reads the configuration cannot use it.
+type Token struct {
+	Name string `json:"name" required:"true" doc:"Whose it is; what is asked for with it is recorded under this name. A DNS label." example:"ci"`
+	Role Role   `json:"role" required:"true" doc:"viewer may look; admin may also ask for work."`
+	Hash string `json:"hash" required:"true" doc:"sha256: and the SHA-256 of the token in hex, as 'berth token' prints it."`
+}
+
+// LocalAccess is what a request from this machine may do without a token.
+type LocalAccess string
+
+// LocalNone gives nothing to a request without a token, wherever it comes from.
+// The other values are those of [Role].
+const LocalNone LocalAccess = "none"
+
+// Values lists what may be given.
+func (LocalAccess) Values() []string {
+	return []string{string(RoleAdmin), string(RoleViewer), string(LocalNone)}
+}
+
+// Role is what somebody may do.
+type Role string
+
+// The roles; each may do what those before it may.
+const (
+	RoleViewer Role = "viewer"
+	RoleAdmin  Role = "admin"
+)
+
+// Values lists the roles.
+func (Role) Values() []string { return []string{string(RoleViewer), string(RoleAdmin)} }
+
+// ServerTLS names the server's certificate files. They are read again when they change.
+type ServerTLS struct {
+	CertFile string `json:"certFile,omitempty" doc:"The certificate, followed by those between it and its authority, in PEM form."`
+	KeyFile  string `json:"keyFile,omitempty" doc:"Its private key, in PEM form."`
 }
 
 // Desired says where the desired state is.

@@ -56,7 +56,7 @@ func (Strategy) Values() []string { return []string{string(Rolling), string(Recr
 
 // Repo is an app repository to follow. It stands in the desired-state repository.
 type Repo struct {
-	Name     string    `json:"name" required:"true" doc:"The repo's name, unique in the desired state; a DNS label." example:"arkitekt-apps"`
+	Name     string    `json:"name" required:"true" doc:"The repo's name, unique in the desired state; a DNS label. Not desired-state: that is the name of the desired-state repository itself." example:"arkitekt-apps"`
 	URL      string    `json:"url" required:"true" doc:"Where it is: https, ssh (also as git@host:path) or, where the desired state is local itself, file:// or a path." example:"https://github.com/example/apps.git"`
 	Ref      string    `json:"ref,omitempty" doc:"A branch, tag, commit or SemVer range over tags. Default: the remote's HEAD." example:"main"`
 	Interval *Duration `json:"interval,omitempty" doc:"How often it is asked for news when no webhook tells." default:"1m"`

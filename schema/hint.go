@@ -58,6 +58,11 @@ var otherWords = []struct{ in, keys, hint string }{
 	{"Config", "port address", "write it as listen: ADDRESS:PORT"},
 	{"Config", "repos deployments", "it is a document of the desired state: kind: Repo or kind: Deployment"},
 	{"Credential", "token password", "a secret stands in an environment variable or a file: use tokenEnv or tokenFile"},
+	{"Token", "token value secret", "only its hash belongs here: 'berth token NAME' makes both"},
+	{"ServerTLS", "cert certificate", "write it as certFile"},
+	{"ServerTLS", "key", "write it as keyFile"},
+	{"ServerTLS", "cafile ca", "clients are not asked for certificates: remove it"},
+	{"Config", "tokens users auth", "write it as access: {tokens: […]}"},
 	{"Webhooks", "secret token", "a secret stands in an environment variable or a file: use secretEnv or secretFile"},
 }
 

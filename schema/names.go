@@ -31,6 +31,7 @@ var (
 	envPattern        = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]*$`)
 	scopePattern      = regexp.MustCompile(`^[!-~]+$`)
 	runAsPattern      = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?$`)
+	hashPattern       = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 	volumePattern     = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
 )
 

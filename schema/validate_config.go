@@ -23,6 +23,8 @@ func (c *Config) validate(r *report) {
 	r.secret("webhooks", "secret", c.Webhooks.SecretEnv, c.Webhooks.SecretFile)
 	r.check(lineRule, "status.context", c.Status.Context)
 	r.webURL("status.url", c.Status.URL)
+	c.Access.validate(r)
+	r.certificate("tls", c.TLS.CertFile, c.TLS.KeyFile)
 	names := distinct{}
 	for i := range c.Backends {
 		at := fmt.Sprintf("backends[%d]", i)
@@ -69,6 +71,35 @@ func (r *report) secret(path, key, env, file string) {
 	r.check(fileRule, path+"."+key+"File", file)
 }
 
+// certificate checks the files of a certificate and its key.
+func (r *report) certificate(at, certFile, keyFile string) {
+	if (certFile == "") != (keyFile == "") {
+		r.error(at, "certFile and keyFile belong together", "give both, or none")
+	}
+	r.check(fileRule, at+".certFile", certFile)
+	r.check(fileRule, at+".keyFile", keyFile)
+}
+
+func (a *Access) validate(r *report) {
+	names, hashes := distinct{}, map[string]string{}
+	for i, t := range a.Tokens {
+		at := fmt.Sprintf("access.tokens[%d]", i)
+		r.check(labelRule, at+".name", t.Name)
+		names.add(r, at+".name", t.Name)
+		first, twice := hashes[t.Hash]
+		switch {
+		case t.Hash == "": // where it is missing, decoding has told
+		case !hashPattern.MatchString(t.Hash):
+			// It is not quoted, for people put the token itself there.
+			r.error(at+".hash", "is no hash of a token", "make one with 'berth token NAME'; the token itself does not belong here")
+		case twice:
+			r.error(at+".hash", "stands twice", first+" is the same; make a token for each name")
+		default:
+			hashes[t.Hash] = at + ".hash"
+		}
+	}
+}
+
 // listen checks an address to serve on.
 func (r *report) listen(path, text string) {
 	if text == "" {
@@ -111,12 +142,8 @@ func (b *BackendConfig) validate(r *report, at string) {
 	r.onlyFor(at, b)
 	r.engineHost(at+".host", b.Host)
 	if t := b.TLS; t != nil {
-		if (t.CertFile == "") != (t.KeyFile == "") {
-			r.error(at+".tls", "certFile and keyFile belong together", "give both, or none")
-		}
-		for _, f := range []struct{ key, file string }{{"caFile", t.CAFile}, {"certFile", t.CertFile}, {"keyFile", t.KeyFile}} {
-			r.check(fileRule, at+".tls."+f.key, f.file)
-		}
+		r.check(fileRule, at+".tls.caFile", t.CAFile)
+		r.certificate(at+".tls", t.CertFile, t.KeyFile)
 	}
 	if b.Address != "" && !isHost(b.Address) {
 		r.error(at+".address", quote(b.Address)+" is no host", "write a host name or an IP address, without a port")

@@ -10,7 +10,7 @@ import (
 
 // Bounds on what a container may ask for.
 const (
-	maxReplicas = 1000
+	MaxReplicas = 1000 // of a deployment
 	maxCPU      = CPU(10_000 * 1000)
 	minMemory   = Bytes(6 << 20) // Docker's own
 	maxGPUs     = 1000

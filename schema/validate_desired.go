@@ -11,6 +11,18 @@ import (
 // minInterval is the least time between two looks at a repository.
 const minInterval = time.Second
 
+// DesiredName stands for the desired-state repository where repositories are
+// named; no [Repo] can have it.
+const DesiredName = "desired-state"
+
+// Validate returns what is wrong with the values of a deployment that stands in no
+// file; without positions.
+func (d *Deployment) Validate() Problems {
+	r := &report{}
+	d.validate(r)
+	return r.problems
+}
+
 // validate checks the values of a deployment.
 func (d *Deployment) validate(r *report) {
 	r.check(labelRule, "name", d.Name)
@@ -21,7 +33,7 @@ func (d *Deployment) validate(r *report) {
 	r.check(ownerRule, "user", d.User)
 	r.list(scopeRule, "scopes", d.Scopes)
 	if d.Replicas != nil {
-		r.between("replicas", *d.Replicas, 0, maxReplicas)
+		r.between("replicas", *d.Replicas, 0, MaxReplicas)
 	}
 	r.list(labelRule, "dependsOn", d.DependsOn)
 	for i, name := range d.DependsOn {
@@ -44,7 +56,9 @@ func (o *Rollout) validate(r *report) {
 
 // validate checks the values of an app repository.
 func (p *Repo) validate(r *report) {
-	r.check(labelRule, "name", p.Name)
+	if r.check(labelRule, "name", p.Name) && p.Name == DesiredName {
+		r.error("name", "is the name of the desired-state repository itself", "choose another one")
+	}
 	r.repoURL("url", p.URL)
 	r.check(refRule, "ref", p.Ref)
 	r.duration("interval", p.Interval, minInterval)

@@ -89,11 +89,16 @@ func testCancelled(f *fixture) {
 	cancel()
 	w := f.workload(f.Good)
 	calls := map[string]func() error{
-		"capacity":  func() error { _, err := f.b.Capacity(ctx); return err },
-		"pods":      func() error { _, err := f.b.Pods(ctx); return err },
-		"watch":     func() error { return f.b.Watch(ctx, func(backends.Event) {}) },
-		"apply":     func() error { _, err := f.b.Apply(ctx, w, nil); return err },
-		"remove":    func() error { return f.b.Remove(ctx, w.Deployment, nil) },
+		"capacity": func() error { _, err := f.b.Capacity(ctx); return err },
+		"pods":     func() error { _, err := f.b.Pods(ctx); return err },
+		"watch":    func() error { return f.b.Watch(ctx, func(backends.Event) {}) },
+		"apply":    func() error { _, err := f.b.Apply(ctx, w, nil); return err },
+		"remove":   func() error { return f.b.Remove(ctx, w.Deployment, nil) },
+		"forget":   func() error { return f.b.Forget(ctx, w.Deployment, nil) },
+		"usage":    func() error { _, err := f.b.Usage(ctx); return err },
+		"logs": func() error {
+			return f.b.Logs(ctx, "web-0", all, func(backends.LogLine) error { return nil })
+		},
 		"owned":     func() error { _, err := f.b.Owned(ctx); return err },
 		"uninstall": func() error { return f.b.Uninstall(ctx, true, nil) },
 	}

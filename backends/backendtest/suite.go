@@ -31,8 +31,9 @@ type Harness struct {
 	// Good serves HTTP on Port and runs until it is stopped. It has no health check.
 	Good backends.PodSpec
 	Port uint16
-	// Exits exits with ExitCode soon after its start.
+	// Exits writes the line Says, and exits with ExitCode soon after its start.
 	Exits    backends.PodSpec
+	Says     string
 	ExitCode int
 	// Sick runs, but is unhealthy within seconds or never healthy.
 	Sick backends.PodSpec
@@ -49,6 +50,14 @@ type Harness struct {
 	// Tamper changes a pod behind the backend's back, by what is done: kill, stop,
 	// remove, pause.
 	Tamper map[string]func(t testing.TB, p backends.Pod)
+
+	// Write has a running pod of Good write text to its standard output or standard
+	// error; nil: logs are tested as far as Exits goes.
+	Write func(t testing.TB, p backends.Pod, stderr bool, text string)
+	// Crash ends a running pod of Good as if by itself; nil: not tested.
+	Crash func(t testing.TB, p backends.Pod)
+	// Memory tells that the engine measures the memory that running pods use.
+	Memory bool
 
 	// Timeout is the rollout timeout of what is meant to fail: long enough for
 	// Exits to crash three times. Default: 4 s.
@@ -91,12 +100,27 @@ func Run(t *testing.T, h Harness) {
 		{"FailsByCrashRecreate", func(f *fixture) { testFails(f, f.Exits, schema.Recreate) }},
 		{"FailsAtFirst", testFailsAtFirst},
 		{"NoImage", testNoImage},
+		{"Forget", testForget},
+		{"ForgetOther", testForgetOther},
+		{"ForgetRecreate", testForgetRecreate},
+		{"LogOfEnded", testLogOfEnded},
+		{"LogUnknown", testLogUnknown},
+		{"Usage", testUsage},
 	}
 	for _, test := range tests {
 		h.run(t, test.name, test.test)
 	}
 	if h.HTTP {
 		h.run(t, "Endpoint", testEndpoint)
+	}
+	if h.Write != nil {
+		h.run(t, "Log", testLog)
+		h.run(t, "LogText", testLogText)
+		h.run(t, "LogFollow", testLogFollow)
+		h.run(t, "LogEnds", testLogEnds)
+	}
+	if h.Write != nil && h.Crash != nil {
+		h.run(t, "LogCrash", testLogCrash)
 	}
 	if h.HostPort != nil {
 		h.run(t, "HostPort", testHostPort)

@@ -12,7 +12,8 @@
 //   - apply.go, act.go, drift.go: the steps towards a workload
 //   - container.go, allow.go, network.go, volume.go: what a container is made of
 //   - image.go, pull.go, auth.go, prune.go: images
-//   - remove.go: what is taken away
+//   - remove.go, forget.go: what is taken away
+//   - logs.go, logstream.go, usage.go: what pods write and use
 //   - errors.go: what the engine's errors mean
 package docker
 

@@ -26,6 +26,9 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.Body == nil || resp.StatusCode == http.StatusSwitchingProtocols {
 		return resp, err
 	}
+	if resp.StatusCode == http.StatusOK && strings.HasSuffix(req.URL.Path, "/logs") {
+		return resp, nil // may be endless, and is never held as a whole
+	}
 	stream := strings.HasSuffix(req.URL.Path, "/events") || strings.HasSuffix(req.URL.Path, "/images/create")
 	most := mostAnswer
 	if stream {

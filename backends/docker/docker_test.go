@@ -3,7 +3,9 @@ package docker_test
 import (
 	"context"
 	"net"
+	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +41,8 @@ func TestConformance(t *testing.T) {
 		},
 		Writes: writes.count,
 		Good:   good, Port: dockertest.AppPort, HTTP: true,
-		Exits:    with(func(s *backends.PodSpec) { s.Args = []string{"-exit", "3"} }),
+		Exits:    with(func(s *backends.PodSpec) { s.Args = []string{"-say", "exiting", "-exit", "3"} }),
+		Says:     "exiting",
 		ExitCode: 3,
 		Sick: with(func(s *backends.PodSpec) {
 			s.Args = []string{"-unwell"}
@@ -56,6 +59,7 @@ func TestConformance(t *testing.T) {
 			"pause":  tamper(engine.ContainerPause),
 			"remove": tamper(remover(engine)),
 		},
+		Write: printer, Crash: crasher, Memory: true,
 		Timeout: 6 * time.Second, Patience: 2 * time.Minute,
 	})
 }
@@ -101,4 +105,47 @@ func freePort(t testing.TB) uint16 {
 		t.Fatal(err)
 	}
 	return uint16(n)
+}
+
+// printer has the test app print text.
+func printer(t testing.TB, p backends.Pod, stderr bool, text string) {
+	t.Helper()
+	path := "/print"
+	if stderr {
+		path += "?stderr"
+	}
+	post(t, p, path, text)
+}
+
+// crasher ends the test app with an error.
+func crasher(t testing.TB, p backends.Pod) {
+	t.Helper()
+	post(t, p, "/exit?code=1", "")
+}
+
+// post asks the test app for something, once it answers.
+func post(t testing.TB, p backends.Pod, path, body string) {
+	t.Helper()
+	if len(p.Endpoints) == 0 {
+		t.Fatalf("pod %s has no endpoint", p.Name)
+	}
+	at := p.Endpoints[0]
+	url := "http://" + net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))) + path
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for {
+		resp, err := client.Post(url, "text/plain", strings.NewReader(body))
+		if err == nil {
+			_ = resp.Body.Close() // there is nothing in it
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %v, %v", url, resp, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }

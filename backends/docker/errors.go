@@ -47,6 +47,7 @@ var symptoms = []symptom{
 	{[]string{"error gathering device information"}, schema.Waiting, "the engine's host has no such device: check the GPUs in the backend's configuration"},
 	{[]string{"has active endpoints"}, schema.Waiting, "containers that Berth did not make use the network: disconnect them"},
 	{[]string{"volume is in use"}, schema.Waiting, "a container that Berth did not make uses the volume: remove it"},
+	{[]string{"does not support reading"}, schema.Terminal, "the container's log driver only sends its log away: look where it sends it, or set the driver json-file or local on the engine and make the pod anew"},
 	{[]string{"is ambiguous"}, schema.Transient, "several networks have the same name"},
 	{[]string{"client version", "is too"}, schema.Transient, ""},
 }

@@ -79,11 +79,16 @@ func (b *Backend) find(ctx context.Context, deployment string) ([]observed, erro
 }
 
 // list returns the listing's rows of a deployment or, if it is empty, of the instance.
-func (b *Backend) list(ctx context.Context, deployment string) (rows []container.Summary, err error) {
+func (b *Backend) list(ctx context.Context, deployment string) ([]container.Summary, error) {
 	args := b.owned()
 	if deployment != "" {
 		args.Add("label", labelDeployment+"="+deployment)
 	}
+	return b.rows(ctx, args)
+}
+
+// rows returns the rows of the instance's containers that pass the filters.
+func (b *Backend) rows(ctx context.Context, args filters.Args) (rows []container.Summary, err error) {
 	err = b.call(ctx, callTimeout, "list", "containers", func(ctx context.Context) error {
 		rows, err = b.api().ContainerList(ctx, container.ListOptions{All: true, Filters: args})
 		return err
@@ -100,18 +105,23 @@ func (b *Backend) owned() filters.Args {
 
 // inspect asks for what a listing does not tell.
 func (b *Backend) inspect(ctx context.Context, id string) (details, error) {
-	var c container.InspectResponse
-	err := b.call(ctx, callTimeout, "inspect", "container "+short(id), func(ctx context.Context) (err error) {
-		c, err = b.api().ContainerInspect(ctx, id)
-		return err
-	})
+	c, err := b.examine(ctx, id)
 	if err != nil {
 		return details{}, err
 	}
-	if c.ContainerJSONBase == nil || c.State == nil || c.HostConfig == nil || c.Config == nil {
-		return details{}, &schema.Error{Op: "inspect", Resource: "container " + short(id), Kind: schema.Transient, Err: fmt.Errorf("the engine's answer is not whole")}
-	}
 	return b.detail(c), nil
+}
+
+// examine inspects a container. The parts of the answer that everybody uses are there.
+func (b *Backend) examine(ctx context.Context, id string) (c container.InspectResponse, err error) {
+	err = b.call(ctx, callTimeout, "inspect", "container "+short(id), func(ctx context.Context) (err error) {
+		c, err = b.api().ContainerInspect(ctx, id)
+		return err
+	})
+	if err == nil && (c.ContainerJSONBase == nil || c.State == nil || c.HostConfig == nil || c.Config == nil) {
+		err = &schema.Error{Op: "inspect", Resource: "container " + short(id), Kind: schema.Transient, Err: fmt.Errorf("the engine's answer is not whole")}
+	}
+	return c, err
 }
 
 func (b *Backend) detail(c container.InspectResponse) details {

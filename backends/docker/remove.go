@@ -31,14 +31,14 @@ func (b *Backend) Remove(ctx context.Context, deployment string, report func(bac
 	}
 	newest := slices.MaxFunc(found, func(x, y observed) int { return x.CreatedAt.Compare(y.CreatedAt) })
 	if len(newest.notKept) == 0 {
-		return b.removeAll(ctx, found, report)
+		return b.removeAll(ctx, found, goes, report)
 	}
 	keeper, err := b.keeper(ctx, found, newest)
 	if err != nil {
 		return err
 	}
 	others := slices.DeleteFunc(found, func(o observed) bool { return o.ID == keeper.ID })
-	if err := b.removeAll(ctx, others, report); err != nil {
+	if err := b.removeAll(ctx, others, goes, report); err != nil {
 		return err
 	}
 	for _, name := range newest.notKept {
@@ -81,13 +81,16 @@ func (b *Backend) keeper(ctx context.Context, found []observed, of observed) (ob
 	return o, err
 }
 
+// goes says why pods are removed.
+const goes = "its deployment is removed"
+
 // removeAll stops and removes containers, several at the same time.
-func (b *Backend) removeAll(ctx context.Context, pods []observed, report func(backends.Step)) error {
+func (b *Backend) removeAll(ctx context.Context, pods []observed, why string, report func(backends.Step)) error {
 	var reporting sync.Mutex
 	errs := make([]error, len(pods))
 	each(len(pods), func(i int) {
 		o := pods[i]
-		step := backends.Step{Deployment: o.Deployment, Pod: o.Name, Verb: "remove", Detail: "its deployment is removed"}
+		step := backends.Step{Deployment: o.Deployment, Pod: o.Name, Verb: "remove", Detail: why}
 		errs[i] = tell(func(s backends.Step) {
 			reporting.Lock()
 			defer reporting.Unlock()
@@ -185,7 +188,7 @@ func (b *Backend) Uninstall(ctx context.Context, volumes bool, report func(backe
 	if err != nil {
 		return err
 	}
-	if err := b.removeAll(ctx, found, report); err != nil {
+	if err := b.removeAll(ctx, found, goes, report); err != nil {
 		return err
 	}
 	networks, err := b.ownNetworks(ctx)

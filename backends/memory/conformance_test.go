@@ -16,8 +16,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestConformance(t *testing.T) {
 	engine := memory.NewEngine(memory.Options{Images: map[string]memory.Image{
-		"good:1":       {},
-		"exits:1":      {Exits: true, ExitCode: 3},
+		"good:1":       {UsedMemory: 1 << 20},
+		"exits:1":      {Exits: true, ExitCode: 3, Output: "exiting"},
 		"sick:1":       {HealthCheck: true, Unhealthy: true, After: 100 * time.Millisecond},
 		"badcommand:1": {StartError: "exec: no such file: nothing"},
 	}})
@@ -35,6 +35,7 @@ func TestConformance(t *testing.T) {
 		Good:       backends.PodSpec{Image: "good:1"},
 		Port:       8080,
 		Exits:      backends.PodSpec{Image: "exits:1"},
+		Says:       "exiting",
 		ExitCode:   3,
 		Sick:       backends.PodSpec{Image: "sick:1"},
 		BadCommand: backends.PodSpec{Image: "badcommand:1"},
@@ -44,6 +45,17 @@ func TestConformance(t *testing.T) {
 			"kill": tamper(engine.Kill), "stop": tamper(engine.Stop),
 			"remove": tamper(engine.Delete), "pause": tamper(engine.Pause),
 		},
+		Write: func(t testing.TB, p backends.Pod, stderr bool, text string) {
+			write := engine.Write
+			if stderr {
+				write = engine.WriteError
+			}
+			if !write(p.ID, text) {
+				t.Errorf("pod %s does not write", p.Name)
+			}
+		},
+		Crash:    tamper(func(id string) bool { return engine.Crash(id, 1) }),
+		Memory:   true,
 		Timeout:  time.Second,
 		Patience: 20 * time.Second,
 	})

@@ -62,7 +62,7 @@ func documentedRoot(t *testing.T) *cobra.Command {
 	for _, s := range schema.Settings() {
 		unset(t, s.Env)
 	}
-	for _, name := range []string{"BERTH_CONFIG", "BERTH_SERVER", "BERTH_TOKEN", "BERTH_TOKEN_FILE", "BERTH_CA_FILE"} {
+	for _, name := range []string{"BERTH_CONFIG", "BERTH_SERVER", "BERTH_SERVER_TOKEN", "BERTH_SERVER_TOKEN_FILE", "BERTH_SERVER_CA_FILE"} {
 		unset(t, name)
 	}
 	return newRoot(console{in: strings.NewReader(""), out: t.Output(), err: t.Output()})
@@ -204,6 +204,9 @@ func writeFlags(b *strings.Builder, flags []*pflag.Flag) {
 		}
 		usage, fallback := f.Usage, fallbackOf(f)
 		usage = strings.TrimSuffix(usage, " (default "+fallback+")")
+		if env := noteOf(f, noteEnv); env != "" { // it has a column of its own
+			usage = regexp.MustCompile(` \([^()]*\b`+env+`\b[^()]*\)$`).ReplaceAllString(usage, "")
+		}
 		if before, after, found := strings.Cut(usage, ". Default: "); found {
 			usage, fallback = before, after
 		}

@@ -46,6 +46,20 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 	return f
 }
 
+// named tells whether a desired state is named, by the configuration, a flag, the
+// environment or an argument.
+func (f *configFlags) named(cmd *cobra.Command, args []string) bool {
+	if f.file != "" || len(args) > 0 || os.Getenv("BERTH_DESIRED_URL") != "" {
+		return true
+	}
+	for _, flag := range f.flags {
+		if cmd.Flags().Changed(flag) {
+			return true
+		}
+	}
+	return false
+}
+
 // load reads the whole configuration of a command that needs a desired state.
 func (f *configFlags) load(cmd *cobra.Command, args []string) (*schema.Config, error) {
 	cfg, err := f.read(cmd, args)

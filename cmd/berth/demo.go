@@ -262,10 +262,8 @@ func (d *demo) awaitAnswer(ctx context.Context, release string) (string, error) 
 }
 
 func (d *demo) statusOf(deployment string) (engine.Status, bool) {
-	for _, s := range d.instance.engine.Statuses() {
-		if s.Deployment == deployment {
-			return s, true
-		}
+	if s, ok := d.instance.engine.View().Status(deployment); ok {
+		return s, true
 	}
 	return engine.Status{State: "not there yet"}, false
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -8,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/berthdev/berth/internal/client"
 	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/schema"
 )
 
 // explained is what "berth explain -o json" prints.
@@ -59,37 +62,125 @@ type explainedRelease struct {
 	Reason  string `json:"reason"`
 }
 
+// explainOptions ask for an app instead of a deployment.
+type explainOptions struct {
+	output   string
+	app      string
+	version  string
+	flavour  string
+	backend  string
+	scopes   []string
+	replicas int
+	cpu      string
+	memory   string
+}
+
+// appOnly are the flags that belong to --app.
+var appOnly = []string{"version", "flavour", "backend", "scopes", "replicas", "cpu", "memory"}
+
 func newExplain(c console) *cobra.Command {
-	var output string
+	var o explainOptions
 	cmd := &cobra.Command{
-		Use:   "explain DEPLOYMENT [URL|FOLDER]",
+		Use:   "explain DEPLOYMENT [URL|FOLDER] | --app IDENTIFIER",
 		Short: "Print why a deployment gets its release, flavour and backend, and why no other",
 		Long: `Print the whole table of choices for one deployment: how its release was found,
 and every flavour on every backend, with the reason for each that was not
-chosen. It asks the backends and changes nothing.`,
-		Example: `  berth explain stardist-john ./desired
+chosen. Nothing is changed.
+
+The running server is asked. With a URL, a folder or a configuration none is:
+the desired state is read, and the backends are looked at.
+
+With --app it tells what a deployment of that app would get now, before anybody
+declares one.`,
+		Example: `  berth explain stardist-john
+  berth explain --app org.stardist --version ^0.4 --memory 8GB
+  berth explain stardist-john ./desired
   berth explain stardist-john https://git.example.org/lab/desired.git -o json`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.MaximumNArgs(2),
+		ValidArgsFunction: completeNames(firstOnly, "deployments"),
 	}
 	flags := addConfigFlags(cmd)
-	outputFlag(cmd, &output, "table", "json")
+	server := addServerFlags(cmd)
+	outputFlag(cmd, &o.output, "table", "json")
+	cmd.Flags().StringVar(&o.app, "app", "", "an app, by its identifier, instead of a deployment")
+	cmd.Flags().StringVar(&o.version, "version", "", "with --app: an exact version, a channel or a SemVer range (default the newest release that is no prerelease)")
+	cmd.Flags().StringVar(&o.flavour, "flavour", "", "with --app: only this flavour")
+	cmd.Flags().StringVar(&o.backend, "backend", "", "with --app: only this backend")
+	cmd.Flags().StringSliceVar(&o.scopes, "scopes", nil, "with --app: the scopes that are granted (default all that the release needs)")
+	cmd.Flags().IntVar(&o.replicas, "replicas", 0, "with --app: the number of pods (default 1)")
+	cmd.Flags().StringVar(&o.cpu, "cpu", "", "with --app: CPUs for each pod, as 2 or 500m")
+	cmd.Flags().StringVar(&o.memory, "memory", "", "with --app: memory for each pod, as 4GB or 512Mi")
+	completeFlag(cmd, "app", "apps")
+	completeFlag(cmd, "backend", "backends")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return flags.look(cmd, c, args[1:], func(ctx context.Context, l *look) error {
-			in, err := l.input(ctx)
-			if err != nil {
-				return err
+		if o.app != "" {
+			return o.explainApp(cmd, c, flags, server, args)
+		}
+		for _, flag := range appOnly {
+			if cmd.Flags().Changed(flag) {
+				return usageErrorf("explain: --%s asks about an app: name it with --app", flag)
 			}
-			e, err := planner.Explain(in, args[0])
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				return writeJSON(c.out, newExplained(e))
-			}
-			return tellExplained(c.out, newExplained(e))
-		})
+		}
+		if len(args) == 0 {
+			return usageErrorf("explain: name a deployment, or an app with --app")
+		}
+		return flags.lookOrAsk(cmd, c, server, args[1:], "berth explain "+args[0]+" FOLDER",
+			func(ctx context.Context, l *look) error {
+				in, err := l.input(ctx)
+				if err != nil {
+					return err
+				}
+				e, err := planner.Explain(in, args[0])
+				if err != nil {
+					return err
+				}
+				return tellExplained(c.out, o.output, newExplained(e))
+			},
+			func(ctx context.Context, ask *client.Client) error {
+				e, err := explainServer(ctx, ask, explainQuery, map[string]any{"deployment": args[0]})
+				if err != nil {
+					return err
+				}
+				return tellExplained(c.out, o.output, e)
+			})
 	}
 	return cmd
+}
+
+// explainApp asks the server what an app would get.
+func (o *explainOptions) explainApp(cmd *cobra.Command, c console, flags *configFlags, server *serverFlags, args []string) error {
+	if len(args) > 0 || flags.named(cmd, nil) {
+		return usageErrorf("explain: --app asks the server: name neither a deployment nor a desired state beside it")
+	}
+	variables := map[string]any{"app": o.app}
+	for name, value := range map[string]string{"version": o.version, "flavour": o.flavour, "backend": o.backend, "memory": o.memory} {
+		if value != "" {
+			variables[name] = value
+		}
+	}
+	if cmd.Flags().Changed("scopes") {
+		variables["scopes"] = append([]string{}, o.scopes...)
+	}
+	if cmd.Flags().Changed("replicas") {
+		variables["replicas"] = o.replicas
+	}
+	if o.cpu != "" {
+		cpu, err := schema.ParseCPU(o.cpu)
+		if err != nil {
+			return usageErrorf("--cpu: %v", err)
+		}
+		variables["cpu"] = float64(cpu) / 1000
+	}
+	ask, err := server.open()
+	if err != nil {
+		return err
+	}
+	defer ask.Close()
+	e, err := explainServer(cmd.Context(), ask, matchFlavourQuery, variables)
+	if err != nil {
+		return err
+	}
+	return tellExplained(c.out, o.output, e)
 }
 
 func newExplained(e planner.Explanation) explained {
@@ -115,8 +206,11 @@ func newExplained(e planner.Explanation) explained {
 	return out
 }
 
-func tellExplained(w io.Writer, e explained) error {
-	fmt.Fprintf(w, "%s: %s", e.Deployment, e.Action)
+func tellExplained(w io.Writer, output string, e explained) error {
+	if output == "json" {
+		return writeJSON(w, e)
+	}
+	fmt.Fprintf(w, "%s: %s", cmp.Or(e.Deployment, e.App), e.Action)
 	if e.Reason != "" {
 		fmt.Fprintf(w, ", %s", e.Reason)
 	}

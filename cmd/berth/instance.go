@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -17,8 +18,11 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/docker"
+	"github.com/berthdev/berth/internal/access"
+	"github.com/berthdev/berth/internal/api"
 	"github.com/berthdev/berth/internal/server"
 	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/follow"
@@ -33,6 +37,8 @@ type instance struct {
 	hub      *follow.Hub
 	backends []engine.Backend
 	engine   *engine.Engine
+	journal  *journal.Journal
+	sources  *sourceEvents
 	server   *server.Server
 }
 
@@ -41,7 +47,8 @@ type backendOpener func(ctx context.Context, cfg *schema.Config, log *slog.Logge
 
 // newInstance joins the parts; nothing runs yet.
 func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, dryRun bool) (_ *instance, err error) {
-	i := &instance{cfg: cfg}
+	i := &instance{cfg: cfg, journal: journal.New(journal.Options{})}
+	i.sources = newSourceEvents(i.journal.Record)
 	defer func() {
 		if err != nil {
 			i.close()
@@ -59,14 +66,46 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	if i.backends, err = open(ctx, cfg, log, dryRun); err != nil {
 		return nil, err
 	}
+	events := journal.New(journal.Options{})
 	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
+	asked, err := api.New(api.Options{
+		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
+		Engine: i.engine, Hub: i.hub, Journal: events, Backends: bare(i.backends),
+	})
+	if err != nil {
+		return nil, err
+	}
+	warnOpen(cfg, log)
 	i.server, err = server.New(server.Options{
-		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log,
+		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log, TLS: cfg.TLS,
+		API: api.NewHandler(asked), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
 		Webhooks: webhook.New(webhook.Options{
 			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
 		}),
 	})
 	return i, err
+}
+
+// warnOpen says once what whoever lets others reach the server should know.
+func warnOpen(cfg *schema.Config, log *slog.Logger) {
+	if access.Loopback(cfg.Listen) {
+		return
+	}
+	if cfg.TLS.CertFile == "" {
+		log.Warn("the server is reached from elsewhere without TLS: tokens and logs can be read on the way", "listen", cfg.Listen, "hint", "set tls.certFile and tls.keyFile, or put a proxy with TLS before it")
+	}
+	if len(cfg.Access.Tokens) == 0 {
+		log.Warn("no token is configured: the API answers this machine only", "listen", cfg.Listen, "hint", "make one with 'berth token NAME'")
+	}
+}
+
+// bare returns backends without their configuration.
+func bare(all []engine.Backend) []backends.Backend {
+	out := make([]backends.Backend, len(all))
+	for i, b := range all {
+		out[i] = b.Backend
+	}
+	return out
 }
 
 // checkServable refuses a folder of plain files at once: it has no commits, and
@@ -81,8 +120,12 @@ func checkServable(url string) error {
 		Hint: "make it one with 'git init', or look at plain files with 'berth plan'"}
 }
 
-// changed hands what is new in the sources on to the engine.
+// changed hands what is new in the sources on to the engine, and records what is
+// wrong with them.
 func (i *instance) changed(c follow.Change) {
+	if len(c.Sources) > 0 {
+		i.sources.changed(c.Sources, i.hub.Sources())
+	}
 	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 

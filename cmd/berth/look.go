@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/internal/client"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
@@ -52,6 +54,32 @@ func (f *configFlags) look(cmd *cobra.Command, c console, args []string, do func
 	var code exitError
 	if l.problem != nil && (err == nil || errors.As(err, &code)) {
 		return exitError(exitFailed)
+	}
+	return err
+}
+
+// lookOrAsk looks at the desired state that is named; where none is, it asks the
+// server. another is how this command names a desired state, for whoever has no
+// server.
+func (f *configFlags) lookOrAsk(cmd *cobra.Command, c console, server *serverFlags, args []string, another string,
+	do func(context.Context, *look) error, ask func(context.Context, *client.Client) error) error {
+	if f.named(cmd, args) {
+		if server.server != "" {
+			return usageErrorf("%s: --server asks a server, and a desired state that is named is looked at without one: name either", cmd.CommandPath())
+		}
+		return f.look(cmd, c, args, do)
+	}
+	opened, err := server.open()
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	err = ask(cmd.Context(), opened)
+	var e *schema.Error
+	if errors.As(err, &e) && e.Kind == schema.Transient && cmd.Context().Err() == nil {
+		both := *e
+		both.Hint = strings.TrimPrefix(e.Hint+"; or look without a server at a desired state that you name, as in '"+another+"'", "; ")
+		return &both
 	}
 	return err
 }

@@ -10,7 +10,10 @@ const (
 )
 
 // The groups of flags that several commands share.
-const groupConfiguration = "configuration"
+const (
+	groupConfiguration = "configuration"
+	groupServer        = "server"
+)
 
 // note adds a note to a flag; an empty one is none.
 func note(cmd *cobra.Command, flag, key, value string) {

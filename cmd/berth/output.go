@@ -18,6 +18,13 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
+// writeLine prints v in one line, for programs that read as it comes.
+func writeLine(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
 // writeYAML prints v as YAML, with the keys and in the order of its JSON.
 func writeYAML(w io.Writer, v any) error {
 	var text bytes.Buffer
@@ -71,9 +78,12 @@ func (w *word) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return err
 	}
-	*w = word(strings.ReplaceAll(strings.ToLower(s), "_", "-"))
+	*w = word(lowerWord(s))
 	return nil
 }
 
-// enumWord writes a word as GraphQL does.
+// lowerWord writes a word of an enumeration as Berth does.
+func lowerWord(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "-") }
+
+// enumWord writes it as GraphQL does.
 func enumWord(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "-", "_") }

@@ -68,6 +68,12 @@ func execute(ctx context.Context, args []string, c console) int {
 // tellError prints an error as a person reads it: what failed, then each thing
 // that is wrong on a line of its own, then what to do.
 func tellError(w io.Writer, err error) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range several.Unwrap() {
+			tellError(w, one)
+		}
+		return
+	}
 	var problems schema.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
@@ -114,8 +120,10 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		newServe(c), newDemo(c), newDemoApp(c),
+		newGet(c), newDescribe(c), newTree(c),
+		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
 		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
-		newSchema(c), newUninstall(c), newVersion(c),
+		newSchema(c), newToken(c), newUninstall(c), newVersion(c),
 	)
 	addCompletion(root)
 	usageArgs(root)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/berthdev/berth/internal/client"
 	"github.com/berthdev/berth/sources/catalog"
 )
 
@@ -35,14 +36,19 @@ func newSearch(c console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "search [WORD...]",
 		Short: "Find apps in the catalog, by what they are and what they can do",
-		Long: `Read the app repositories that a desired state follows and search them: over
-identifier, name, description, author, repo, and the functions that the apps
-offer. All words must be found; the beginning of a word is enough. Without a
-word every app is listed.`,
-		Example: `  berth search --from ./desired segment nuclei
-  berth search --from ./desired --selector cuda
-  berth search --from ./desired repo:lab-apps scope:read -o json`,
+		Long: `Search the catalog of the running server: over identifier, name, description,
+author, repo, and the functions that the apps offer. All words must be found;
+the beginning of a word is enough. Without a word every app is listed.
+
+With --from, or a configuration, no server is asked: the app repositories that
+this desired state follows are read and searched.`,
+		Example: `  berth search segment nuclei
+  berth search --selector cuda
+  berth search repo:lab-apps scope:read -o json
+  berth search --from ./desired segment nuclei`,
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
+	server := addServerFlags(cmd)
 	flags := addConfigFlags(cmd)
 	outputFlag(cmd, &output, "table", "json")
 	cmd.Flags().StringVarP(&from, "from", "f", "", "the desired-state repository or folder, as --desired-url")
@@ -55,15 +61,20 @@ word every app is listed.`,
 		if from != "" {
 			url = []string{from}
 		}
-		return flags.look(cmd, c, url, func(_ context.Context, l *look) error {
-			q.Text = strings.Join(args, " ")
-			hits := l.hub.Catalog().Search(q)
-			if output == "json" {
-				return writeJSON(c.out, foundApps(hits))
-			}
-			return tellFound(c, hits)
-		})
+		q.Text = strings.Join(args, " ")
+		return flags.lookOrAsk(cmd, c, server, url, "berth search --from FOLDER",
+			func(_ context.Context, l *look) error {
+				return tellFound(c, output, foundApps(l.hub.Catalog().Search(q)))
+			},
+			func(ctx context.Context, ask *client.Client) error {
+				found, err := searchServer(ctx, ask, q)
+				if err != nil {
+					return err
+				}
+				return tellFound(c, output, found)
+			})
 	}
+	completeFlag(cmd, "repo", "repos")
 	return cmd
 }
 
@@ -92,18 +103,21 @@ func foundApps(hits []catalog.Hit) []foundApp {
 	return out
 }
 
-func tellFound(c console, hits []catalog.Hit) error {
-	if len(hits) == 0 {
+func tellFound(c console, output string, found []foundApp) error {
+	if output == "json" {
+		return writeJSON(c.out, found)
+	}
+	if len(found) == 0 {
 		fmt.Fprintln(c.err, "no app matches")
 		return nil
 	}
 	t := newTable(c.out, "APP", "VERSION", "FLAVOURS", "REPO", "FOUND")
-	for _, f := range foundApps(hits) {
-		found := f.Description
+	for _, f := range found {
+		text := f.Description
 		if len(f.Matches) > 0 {
-			found = f.Matches[0].Field + ": " + f.Matches[0].Snippet
+			text = f.Matches[0].Field + ": " + f.Matches[0].Snippet
 		}
-		t.row(f.Identifier, f.Version, strings.Join(f.Flavours, ","), f.Repo, shorten(found, 60))
+		t.row(f.Identifier, f.Version, strings.Join(f.Flavours, ","), f.Repo, shorten(text, 60))
 	}
 	return t.flush()
 }

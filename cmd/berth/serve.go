@@ -123,7 +123,7 @@ func awaitConfig(ctx context.Context, log *slog.Logger, edits <-chan struct{}, l
 
 func runInstance(ctx context.Context, i *instance, log *slog.Logger, dryRun bool) error {
 	defer i.close()
-	log.Info("berth "+version+" serves", "instance", i.cfg.Instance, "desired", i.hub.Sources()[0].URL, "listen", i.server.Addr(), "data", i.cfg.DataDir)
+	log.Info("berth "+version+" serves", "instance", i.cfg.Instance, "desired", i.hub.Sources()[0].URL, "listen", i.server.URL(), "data", i.cfg.DataDir)
 	if dryRun {
 		log.Warn("dry run: nothing is changed on the backends")
 	}

@@ -22,6 +22,22 @@ func addServerFlags(cmd *cobra.Command) *serverFlags {
 	cmd.Flags().StringVarP(&f.server, "server", "s", "", "the server to ask, as URL or HOST:PORT (BERTH_SERVER; default "+client.DefaultServer+")")
 	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "the file that holds the token for it (BERTH_SERVER_TOKEN_FILE; BERTH_SERVER_TOKEN is the token itself)")
 	cmd.Flags().StringVar(&f.caFile, "ca-file", "", "certificate authorities to trust besides the system's (BERTH_SERVER_CA_FILE)")
+	for flag, env := range map[string]string{"server": "BERTH_SERVER", "token-file": "BERTH_SERVER_TOKEN_FILE", "ca-file": "BERTH_SERVER_CA_FILE"} {
+		note(cmd, flag, noteGroup, groupServer)
+		note(cmd, flag, noteEnv, env)
+	}
+	note(cmd, "server", noteDefault, client.DefaultServer)
+	return f
+}
+
+// serverFlagsOf returns the flags of a command that has them, as they were given.
+func serverFlagsOf(cmd *cobra.Command) *serverFlags {
+	f := &serverFlags{}
+	for name, into := range map[string]*string{"server": &f.server, "token-file": &f.tokenFile, "ca-file": &f.caFile} {
+		if flag := cmd.Flags().Lookup(name); flag != nil {
+			*into = flag.Value.String()
+		}
+	}
 	return f
 }
 
@@ -41,6 +57,3 @@ func (f *serverFlags) open() (*client.Client, error) {
 		CAFile: expandHome(cmp.Or(f.caFile, os.Getenv("BERTH_SERVER_CA_FILE"))),
 	})
 }
-
-// named tells whether a server was named, by a flag or the environment.
-func (f *serverFlags) named() bool { return cmp.Or(f.server, os.Getenv("BERTH_SERVER")) != "" }

@@ -19,7 +19,8 @@ const gap = "   "
 type table struct {
 	out     io.Writer
 	colours colours
-	width   int // of the terminal; 0: no limit
+	width   int    // of the terminal; 0: no limit
+	indent  string // before each line
 
 	header []string
 	rows   [][]string // that were not printed yet
@@ -109,7 +110,7 @@ func (t *table) shrink() {
 	if t.width == 0 {
 		return
 	}
-	total := len(gap) * (len(t.widths) - 1)
+	total := len(t.indent) + len(gap)*(len(t.widths)-1)
 	for _, w := range t.widths {
 		total += w
 	}
@@ -137,6 +138,7 @@ func (t *table) widest(may func(i int) bool) int {
 }
 
 func (t *table) write(b *strings.Builder, row []string, c colours) {
+	b.WriteString(t.indent)
 	for i, cell := range row {
 		cell = cut(cell, t.widths[i])
 		pad := strings.Repeat(" ", t.widths[i]-textWidth(cell))

@@ -1,27 +1,40 @@
 // Package access says who may ask what of the server: a request from this machine
 // needs no token, any other one does.
+//
+// A token is 32 random bytes, so what is stored of it can be its plain SHA-256: a
+// slow or salted hash protects what people choose and could be guessed, and
+// nobody guesses 256 bits.
 package access
 
-import "context"
+import (
+	"context"
+
+	"github.com/berthdev/berth/schema"
+)
 
 // Role is what somebody may do.
-type Role string
+type Role = schema.Role
 
 // The roles; each may do what those before it may.
 const (
-	None   Role = ""       // nothing
-	Viewer Role = "viewer" // look
-	Admin  Role = "admin"  // look, and ask for work
+	None   Role = ""                // nothing
+	Viewer      = schema.RoleViewer // look
+	Admin       = schema.RoleAdmin  // look, and ask for work
 )
 
-// Values lists the roles that a token may have.
-func (Role) Values() []string { return []string{string(Viewer), string(Admin)} }
+var ranks = map[Role]int{Viewer: 1, Admin: 2}
+
+// Local is the name of who asks from this machine, without a token.
+const Local = "local"
 
 // A Caller is who makes a request.
 type Caller struct {
-	Name string // of the token; "local" for a request from this machine without one
+	Name string // of the token; [Local] for a request from this machine without one
 	Role Role
 }
+
+// May tells whether the caller has a role, or one that may do more.
+func (c Caller) May(role Role) bool { return ranks[c.Role] >= ranks[role] }
 
 type key struct{}
 

@@ -76,7 +76,9 @@ func New(o Options) (*API, error) {
 		graphql.UseStringDescriptions(), graphql.UseFieldResolvers(), graphql.DisableFieldSelections(),
 		graphql.MaxDepth(maxDepth), graphql.MaxQueryLength(maxQuery), graphql.MaxSelections(maxSelections),
 		graphql.OverlapValidationLimit(maxOverlaps), graphql.MaxParallelism(parallelism),
-		graphql.SubscribeResolverTimeout(limit),
+		// Within this time an answer is also taken by the client, or it is cut off: the
+		// library forgets answers that are not.
+		graphql.SubscribeResolverTimeout(limit+2*streamTime),
 		graphql.Tracer(tracer{}), graphql.Logger(panicLog{o.Logger}), graphql.PanicHandler(panicErrors{}),
 	)
 	if err != nil {
@@ -96,6 +98,9 @@ func (r *root) Subscription() any { return &subscription{r.api} }
 // so that all parts of the answer agree, and returns when that is done, after
 // the time limit, or soon after ctx ends. The caller checks who may ask.
 func (a *API) Execute(ctx context.Context, query, operation string, variables map[string]any) *graphql.Response {
+	if err := checkLength(query); err != nil {
+		return failed(err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	select {
@@ -105,6 +110,7 @@ func (a *API) Execute(ctx context.Context, query, operation string, variables ma
 		return failed(late(ctx))
 	}
 	w := a.look(ctx)
+	w.meter.panics = true
 	// The library is not told when ctx ends: it would list every field that it
 	// could not answer. The meter ends the query instead, with one error.
 	r := a.schema.Exec(with(context.WithoutCancel(ctx), w), query, operation, variables)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	graphql "github.com/graph-gophers/graphql-go"
 	gqlerrors "github.com/graph-gophers/graphql-go/errors"
@@ -72,6 +74,14 @@ func badInput(hint, format string, args ...any) *Error {
 	return &Error{Code: BadInput, Message: fmt.Sprintf(format, args...), Hint: hint}
 }
 
+// checkLength refuses a query that is too long; nil: it is not.
+func checkLength(query string) *Error {
+	if len(query) <= maxQuery {
+		return nil
+	}
+	return &Error{Code: TooMuch, Message: fmt.Sprintf("the query's length of %d bytes is more than %d", len(query), maxQuery), Hint: "ask for less in one query, and give values as variables"}
+}
+
 // late tells why a query ended whose context did.
 func late(ctx context.Context) *Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
@@ -94,8 +104,12 @@ func failed(e *Error, followed ...*gqlerrors.QueryError) *graphql.Response {
 	return &graphql.Response{Errors: []*gqlerrors.QueryError{out}}
 }
 
-// explained completes the errors of an answer: each has a code.
+// explained completes the errors of an answer: each has a code, and they stand in
+// the order of the fields' names, for fields are answered side by side.
 func explained(r *graphql.Response) *graphql.Response {
+	slices.SortStableFunc(r.Errors, func(a, b *gqlerrors.QueryError) int {
+		return strings.Compare(fmt.Sprint(a.Path...), fmt.Sprint(b.Path...))
+	})
 	for _, q := range r.Errors {
 		if q.Extensions == nil {
 			explain(q)

@@ -1,5 +1,5 @@
-// Package server is Berth's HTTP side: health, metrics and webhooks. Further
-// parts mount themselves on it.
+// Package server is Berth's HTTP side: health, metrics, webhooks and the API, over
+// http or https. Who may ask what is decided here, path by path.
 package server
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -34,24 +35,61 @@ type Options struct {
 	Ready    func() (ok bool, why string)
 	Metrics  prometheus.Gatherer
 	Webhooks http.Handler // mounted at /webhooks/; nil: none
+	API      API          // mounted at /graphql and /logs; nil: none
+	Guard    *access.Guard
+	TLS      schema.ServerTLS // empty: http
 	Logger   *slog.Logger
+}
+
+// An API is a handler with answers that go on until the client ends them.
+type API interface {
+	http.Handler
+	// EndStreams ends those answers, because the server stops.
+	EndStreams()
 }
 
 // Server listens from New on and serves in Run.
 type Server struct {
 	listener net.Listener
 	http     *http.Server
+	tls      bool // whether it speaks https
 }
 
-// New binds the address, so that a taken port is told before anything runs.
+// New binds the address, so that a taken port is told before anything runs, and
+// reads the certificate.
 func New(o Options) (*Server, error) {
-	listener, err := net.Listen("tcp", o.Listen)
-	if err != nil {
+	s := &Server{http: &http.Server{
+		Handler:           routes(o),
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      requestTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}}
+	if o.API != nil {
+		s.http.RegisterOnShutdown(o.API.EndStreams)
+	}
+	if o.TLS.CertFile != "" {
+		c, err := newCertificate(o.TLS, o.Logger, time.Now)
+		if err != nil {
+			return nil, err
+		}
+		s.http.TLSConfig, s.tls = c.config(), true
+	}
+	var err error
+	if s.listener, err = net.Listen("tcp", o.Listen); err != nil {
 		return nil, &schema.Error{
 			Op: "listen on", Resource: o.Listen, Kind: schema.Terminal, Err: cause(err),
 			Hint: "another Berth may run here; choose another address with --listen",
 		}
 	}
+	return s, nil
+}
+
+// routes mounts every part behind what it needs of who asks. Health is told to
+// anybody, for probes hold no token; webhooks are signed.
+func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -61,19 +99,16 @@ func New(o Options) (*Server, error) {
 		}
 		fmt.Fprintln(w, "ok")
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", o.Guard.Need(access.Viewer, promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
 	if o.Webhooks != nil {
 		mux.Handle("/webhooks/", o.Webhooks)
 	}
-	return &Server{listener: listener, http: &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      requestTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-	}}, nil
+	if o.API != nil {
+		guarded := o.Guard.Need(access.Viewer, o.API)
+		mux.Handle("/graphql", guarded)
+		mux.Handle("/logs", guarded)
+	}
+	return mux
 }
 
 // cause strips what the operating system's error repeats: the address stands beside it.
@@ -88,10 +123,26 @@ func cause(err error) error {
 // Addr is where the server listens.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
-// Run serves until ctx ends, then lets requests finish for a few seconds.
+// URL is where the server listens, with how it is spoken to.
+func (s *Server) URL() string {
+	if s.tls {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
+
+func (s *Server) serve() error {
+	if s.tls {
+		return s.http.ServeTLS(s.listener, "", "") // the configuration has the certificate
+	}
+	return s.http.Serve(s.listener)
+}
+
+// Run serves until ctx ends, then ends streams, and lets other requests finish
+// for a few seconds.
 func (s *Server) Run(ctx context.Context) error {
 	ended := make(chan error, 1)
-	go func() { ended <- s.http.Serve(s.listener) }()
+	go func() { ended <- s.serve() }()
 	select {
 	case err := <-ended:
 		return err

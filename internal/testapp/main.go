@@ -5,6 +5,7 @@
 //	GET /healthz   200, or 503 while it is unwell
 //	POST /unwell   makes it unwell
 //	POST /exit     ends it with the code of the query's "code"
+//	POST /print    prints the body, to standard error if the query has "stderr"
 //
 // "testapp healthcheck" asks /healthz, for the engine's health check.
 package main
@@ -15,6 +16,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/signal"
@@ -30,6 +32,7 @@ type app struct {
 	delay      time.Duration // before it listens
 	exitAfter  time.Duration // 0: never
 	exitCode   int
+	say        string
 	unwell     bool
 	ignoreTerm bool
 	sick       atomic.Bool
@@ -41,6 +44,7 @@ func main() {
 	flag.DurationVar(&a.delay, "delay", 0, "how long it waits before it serves")
 	flag.DurationVar(&a.exitAfter, "exit-after", 0, "after what time it exits")
 	flag.IntVar(&a.exitCode, "exit", -1, "exit with this code, at once or after -exit-after")
+	flag.StringVar(&a.say, "say", "", "print this line at the start")
 	flag.BoolVar(&a.unwell, "unwell", false, "answer health checks with an error")
 	flag.BoolVar(&a.ignoreTerm, "ignore-term", false, "do not stop on SIGTERM")
 	flag.Parse()
@@ -76,6 +80,9 @@ func healthcheck(addr string) int {
 func (a *app) run() int {
 	term := make(chan os.Signal, 1)
 	signal.Notify(term, syscall.SIGTERM, syscall.SIGINT)
+	if a.say != "" {
+		fmt.Println(a.say)
+	}
 	if a.exitCode >= 0 {
 		time.Sleep(a.exitAfter)
 		return a.exitCode
@@ -133,12 +140,22 @@ func (a *app) handler(exit chan<- int) http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /unwell", func(http.ResponseWriter, *http.Request) { a.sick.Store(true) })
-	mux.HandleFunc("POST /exit", func(_ http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("POST /exit", func(w http.ResponseWriter, r *http.Request) {
 		code, err := strconv.Atoi(r.URL.Query().Get("code"))
 		if err != nil {
 			code = 1
 		}
+		_ = http.NewResponseController(w).Flush() // whoever asked knows before it ends
 		exit <- code
+	})
+	mux.HandleFunc("POST /print", func(w http.ResponseWriter, r *http.Request) {
+		to := os.Stdout
+		if r.URL.Query().Has("stderr") {
+			to = os.Stderr
+		}
+		if _, err := io.Copy(to, r.Body); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
 	})
 	return mux
 }

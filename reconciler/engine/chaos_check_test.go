@@ -79,6 +79,7 @@ func (c *chaos) check() {
 	if c.engine == nil {
 		return
 	}
+	c.checkView()
 	o := c.engine.Outcome()
 	if c.state().Commit != o.Commit {
 		c.errorf("the outcome is that of commit %q, in force is %q", o.Commit, c.state().Commit)
@@ -127,6 +128,8 @@ func (c *chaos) checkFrozen() {
 
 // checkEnd checks that everything is as it is declared.
 func (c *chaos) checkEnd() {
+	c.checkViewEnd()
+	c.checkJournal()
 	all := true
 	for _, name := range names() {
 		live, failed := c.podsOf(name)

@@ -10,8 +10,11 @@
 // backend something is to do; a worker applies the decision of that moment and
 // records what it observed, which may mark further deployments.
 //
+// Readers are shown a [View] (view.go, publish.go), and are never waited for. What
+// happens is told to a journal (record.go, rollout.go), which decides nothing.
+//
 // What fails is paused (pause.go): nothing but a new input, or news of the pods,
-// lets it be tried earlier. What was cut off may have left pods that nobody has
+// lets it be tried earlier, or a person who asks (request.go, retry.go). What was cut off may have left pods that nobody has
 // seen: until they were, nothing is made on another backend (plan.go, world.go).
 package engine
 
@@ -20,13 +23,16 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
@@ -61,7 +67,8 @@ type Options struct {
 	Backends []Backend
 	Sources  Sources
 	Logger   *slog.Logger
-	Metrics  *Metrics // nil: none
+	Metrics  *Metrics         // nil: none
+	Journal  *journal.Journal // nil: nothing is recorded
 	// Resync is how often the pods of a backend are listed although no event
 	// told of a change; default 5 minutes, with jitter.
 	Resync time.Duration
@@ -80,6 +87,7 @@ type Engine struct {
 	sources Sources
 	log     *slog.Logger
 	metrics *Metrics
+	journal *journal.Journal
 	resync  time.Duration
 	grace   time.Duration
 	dryRun  bool
@@ -88,30 +96,39 @@ type Engine struct {
 
 	wake chan struct{} // one slot: requests to plan coalesce
 
-	mu       sync.Mutex
-	told     *desired.State  // what the changes that were told of led to
-	apps     map[string]bool // identifiers whose deployments are to be planned again
-	dirty    map[string]bool // deployments to plan again
-	replan   bool            // plan everything again
-	doubts   map[string]doubt
-	alarms   map[string]time.Time // deployments that time alone makes dirty
-	world    world
-	view     view          // what was planned
-	plan     *planner.Plan // nil: nothing was planned yet
-	statuses map[string]*Status
-	inState  map[State]map[string]*Status
-	last     Outcome // that was told of the commit
-	outcomes quota   // of what is told of it
-	rewind   rewind
+	shown     atomic.Pointer[View]
+	followers sync.Map // of *follower
+
+	mu        sync.Mutex
+	told      *desired.State  // what the changes that were told of led to
+	apps      map[string]bool // identifiers whose deployments are to be planned again
+	edited    map[string]bool // documents that changed and were not planned since
+	replanNew bool            // plan everything again, as the sources hold it now
+	dirty     map[string]bool // deployments to plan again
+	replan    bool            // plan everything again
+	doubts    map[string]doubt
+	alarms    map[string]time.Time // deployments that time alone makes dirty
+	world     world
+	view      view          // what was planned
+	plan      *planner.Plan // nil: nothing was planned yet
+	unseen    bool          // whether something changed that the view does not show, besides deployments
+	statuses  map[string]*status
+	counts    map[State]int // of statuses
+	last      Outcome       // that was told of the commit
+	recorded  Outcome       // that the journal was told of last
+	outcomes  quota         // of what is told of it
+	rewind    rewind
+	answers   []*retrial // that were carried out, and are told when the view shows it
+	stopped   bool       // Run ended
 }
 
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
 		wake: make(chan struct{}, 1),
-		apps: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
-		statuses: map[string]*Status{}, inState: map[State]map[string]*Status{},
+		apps: map[string]bool{}, edited: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
+		statuses: map[string]*status{}, counts: map[State]int{},
 	}
 	if e.log == nil {
 		e.log = slog.New(slog.DiscardHandler)
@@ -132,6 +149,9 @@ func New(o Options) *Engine {
 	for i, b := range o.Backends {
 		e.workers = append(e.workers, newWorker(e, b, i))
 	}
+	e.shown.Store(&View{
+		Catalog: catalog.New(), Backends: slices.Clone(e.world.backends), Outcome: unread, DryRun: e.dryRun,
+	})
 	return e
 }
 
@@ -149,12 +169,12 @@ func (e *Engine) Changed(c Change) {
 	e.mu.Lock()
 	e.told = e.sources.Desired().State
 	for _, name := range c.Deployments {
-		e.dirty[name] = true
+		e.edited[name] = true
 	}
 	for _, id := range c.Identifiers {
 		e.apps[id] = true
 	}
-	e.replan = e.replan || c.Everything
+	e.replanNew = e.replanNew || c.Everything
 	e.mu.Unlock()
 	e.poke()
 }
@@ -207,11 +227,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, w := range e.workers {
 		w.queue.ShutDown()
 	}
-	cut := time.AfterFunc(e.grace, func() { stop(errors.New("berth is stopping")) })
+	cut := time.AfterFunc(e.grace, func() { stop(errStopping) })
 	defer cut.Stop()
 	err := workers.Wait()
 	stop(nil)
-	return errors.Join(err, loops.Wait())
+	err = errors.Join(err, loops.Wait())
+	e.endRetrials()
+	return err
 }
 
 // jittered returns d, at most a fifth longer or shorter.

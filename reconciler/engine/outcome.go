@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/berthdev/berth/sources/desired"
+	"github.com/berthdev/berth/sources/sorted"
 )
 
 // Verdict is the outcome of a commit of the desired state.
@@ -26,49 +29,42 @@ type Outcome struct {
 	Summary string // "11 of 12 running; stardist-john: image not found"
 }
 
-// Outcome returns what became of the commit that is in force.
+// unread is the outcome before there is a commit.
+var unread = Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
+
+// Outcome returns what became of the commit that is in force: where the sources
+// hold a newer one than the view, that it is pending. It does not wait.
 func (e *Engine) Outcome() Outcome {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	v := e.View()
 	switch state := e.sources.Desired().State; {
 	case state == nil:
-		return Outcome{Verdict: Pending, Summary: "the desired state was not read yet"}
-	case state != e.view.State:
+		return unread
+	case state != v.State:
 		return Outcome{Commit: state.Commit, Verdict: Pending, Summary: "it was not planned yet"}
 	}
-	return e.outcome()
+	return v.Outcome
 }
 
-// outcome sums up all deployments of the commit that was planned. The caller holds mu.
-func (e *Engine) outcome() Outcome {
-	state := e.view.State
-	running := len(e.inState[StateReady])
-	bad := e.reasons(StateFailed)
-	for name, s := range e.inState[StateHeld] {
-		if e.runsSuspended(name) {
-			running++
-		} else {
-			bad = append(bad, name+": "+s.Reason)
-		}
+// outcome sums up all deployments of the commit of a view. The caller holds mu.
+func (e *Engine) outcome(v *View) Outcome {
+	if v.State == nil {
+		return unread
 	}
-	for _, p := range state.Problems().Errors() {
-		bad = append(bad, p.Error())
-	}
-	open := e.reasons(StateWaiting, StateProgressing, StateRemoving)
+	t := &v.tally
 	o := Outcome{
-		Commit: state.Commit, Verdict: Success,
-		Summary: fmt.Sprintf("%d of %d running", running, state.Len()),
+		Commit: v.State.Commit, Verdict: Success,
+		Summary: fmt.Sprintf("%d of %d running", t.running, v.State.Len()),
 	}
-	if state.Len() == 0 {
+	if v.State.Len() == 0 {
 		o.Summary = "no deployment is declared"
 	}
 	switch {
-	case len(bad) > 0:
+	case t.failed():
 		o.Verdict = Failure
-		o.Summary += "; " + first(bad)
-	case len(open) > 0:
+		o.Summary += "; " + first(t.bad, t.problems...)
+	case t.open.Len() > 0:
 		o.Verdict = Pending
-		o.Summary += "; " + first(open)
+		o.Summary += "; " + first(t.open)
 	case e.last.Commit == o.Commit && e.last.Verdict == Success:
 		// It stays so until the pods are known to be otherwise.
 	default:
@@ -80,6 +76,35 @@ func (e *Engine) outcome() Outcome {
 	return o
 }
 
+// failed tells whether anything will not become ready without a person.
+func (t *tally) failed() bool { return t.bad.Len()+len(t.problems) > 0 }
+
+// read takes in what is wrong in the documents of a state.
+func (t *tally) read(state *desired.State) {
+	t.problems = nil
+	for _, p := range state.Errors() {
+		t.problems = append(t.problems, p.Error())
+	}
+	slices.Sort(t.problems)
+}
+
+// first names the first of several things, and how many more there are.
+func first(of sorted.Map[Status], others ...string) string {
+	var all []string
+	for s := range of.Values() {
+		all = append(all, s.Deployment+": "+s.Reason)
+		break
+	}
+	if len(others) > 0 {
+		all = append(all, others[0])
+	}
+	text, _, _ := strings.Cut(slices.Min(all), "\n")
+	if more := of.Len() + len(others) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}
+
 // runsSuspended tells whether a deployment is suspended while its pods run: then
 // all is as it is declared. The caller holds mu.
 func (e *Engine) runsSuspended(name string) bool {
@@ -87,45 +112,20 @@ func (e *Engine) runsSuspended(name string) bool {
 	return declared && d.Suspend && ready(e.world.pods[name], time.Now()) >= d.ReplicaCount()
 }
 
-// reasons lists why deployments are in one of the states.
-func (e *Engine) reasons(states ...State) []string {
-	var out []string
-	for _, state := range states {
-		for name, s := range e.inState[state] {
-			out = append(out, name+": "+s.Reason)
-		}
-	}
-	return out
-}
-
-// first names the first of several things, and how many more there are.
-func first(of []string) string {
-	text, _, _ := strings.Cut(slices.Min(of), "\n")
-	if len(of) > 1 {
-		text += fmt.Sprintf(" (and %d more)", len(of)-1)
-	}
-	return text
-}
-
 // tellOutcome logs what became of the commit that was planned when that is news.
 // A failure is told as soon as it is known, and again, when nothing is on its way
 // any more, if it became another. The caller holds mu.
 func (e *Engine) tellOutcome() {
-	commit := e.view.State.Commit
-	if e.last.Commit != commit {
-		e.last = Outcome{Commit: commit}
+	v := e.View()
+	o, open, bad := v.Outcome, v.tally.open.Len() > 0, v.tally.failed()
+	if e.last.Commit != o.Commit {
+		e.last = Outcome{Commit: o.Commit}
 		e.outcomes.refill()
 	}
-	open := len(e.inState[StateWaiting])+len(e.inState[StateProgressing])+len(e.inState[StateRemoving]) > 0
-	bad := len(e.inState[StateFailed])+len(e.inState[StateHeld])+len(e.view.State.Problems().Errors()) > 0
 	if open && !bad {
 		e.last.Verdict = Pending // whatever comes of it is news
 	}
-	if open && (!bad || e.last.Verdict == Failure) {
-		return // nothing to tell yet: spare the sum
-	}
-	o := e.outcome()
-	if o.Verdict == Pending || o == e.last || o.Verdict == Success && e.last.Verdict == Success {
+	if open && e.last.Verdict == Failure || o.Verdict == Pending || o == e.last || o.Verdict == Success && e.last.Verdict == Success {
 		return
 	}
 	e.last = o
@@ -133,5 +133,6 @@ func (e *Engine) tellOutcome() {
 	if o.Verdict == Failure {
 		level = slog.LevelError
 	}
-	e.outcomes.tell(e.log, level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(commit))
+	e.recordOutcome(o, level)
+	e.outcomes.tell(e.log, level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(o.Commit))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/desired"
 )
 
 func TestOutcomeOfACommitThatWasNotPlanned(t *testing.T) {
@@ -134,5 +135,45 @@ func TestAFailureIsNotToldForEveryPod(t *testing.T) {
 		if n := strings.Count(r.log.String(), "commit failure"); n < 1 || n > 2 {
 			t.Errorf("the failure was told %d times, want at once and at the end:\n%s", n, r.log.String())
 		}
+	})
+}
+
+// hastySources tell of a state once more although they hold a newer one by now.
+type hastySources struct {
+	*fakeSources
+	before *desired.State // nil: what they hold
+}
+
+func (h *hastySources) Desired() engine.Desired {
+	d := h.fakeSources.Desired()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.before != nil {
+		d.State, h.before = h.before, nil
+	}
+	return d
+}
+
+// A commit that comes between the news of the one before it and its plan must
+// not let what the one before changed be forgotten.
+func TestTwoCommitsAtOnceAreBothPlanned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		hasty := &hastySources{fakeSources: r.sources}
+		r.start(func(o *engine.Options) { o.Sources = hasty })
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.swap(hello("one", env("new")))
+		between := r.sources.desired.State
+		r.swap(hello("one", env("new")), hello("two"))
+		r.sources.set(func() { hasty.before = between })
+		r.engine.Changed(engine.Change{Deployments: []string{"one"}})
+		r.settle()
+		r.engine.Changed(engine.Change{Deployments: []string{"two"}})
+		r.settle()
+		if p := r.pods("one"); len(p) != 1 || p[0].Spec.Env["A"] != "new" || len(r.pods("two")) != 1 {
+			t.Errorf("one runs as %v, two as %v", p, r.pods("two"))
+		}
+		r.stop()
 	})
 }

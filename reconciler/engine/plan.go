@@ -51,16 +51,20 @@ func (e *Engine) hasty() bool {
 func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	v := e.current()
+	v, behind := e.take()
 	for commits := e.unasked(v); len(commits) > 0; commits = e.unasked(v) {
 		e.askHistory(ctx, v.State.Commit, commits)
 		if ctx.Err() != nil {
 			return time.Time{}
 		}
-		v = e.current() // there may be news by now
+		v, behind = e.take() // there may be news by now
 	}
-	if v.State == nil {
-		return time.Time{} // nothing is known of what shall run: nothing is done
+	if v.State == nil { // nothing is known of what shall run: nothing is done
+		if e.plan == nil && v != e.view {
+			e.view, e.unseen = v, true // the catalog can be looked at
+		}
+		e.publish()
+		return time.Time{}
 	}
 	now := time.Now()
 	for name, at := range e.alarms {
@@ -68,10 +72,16 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 			e.dirty[name] = true
 		}
 	}
-	e.markUsers(v)
 	if e.replan || e.plan == nil || len(e.dirty) > 0 || v != e.view || e.rewind.news {
 		e.planOnce(v, now)
 	}
+	if !behind {
+		clear(e.edited)
+		clear(e.apps)
+		e.replanNew = false
+	}
+	e.publish()
+	e.tellAnswers()
 	e.tellOutcome()
 	next = e.rewind.again
 	for _, at := range e.alarms {
@@ -82,6 +92,8 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 
 // planOnce plans what is dirty and queues what follows. The caller holds mu.
 func (e *Engine) planOnce(v view, now time.Time) {
+	e.recordApps(v)
+	e.recordInForce(v, now)
 	in := e.input(v, now)
 	names := slices.Collect(maps.Keys(e.dirty))
 	all := e.replan || e.plan == nil
@@ -93,7 +105,7 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	default:
 		e.plan = e.plan.Revise(in, names)
 	}
-	e.view, e.replan, e.rewind.news = v, false, false
+	e.view, e.replan, e.rewind.news, e.unseen = v, false, false, true
 	clear(e.dirty)
 	e.metrics.planned(time.Since(now), len(e.plan.Planned()))
 	for _, name := range e.plan.Planned() {
@@ -109,17 +121,24 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	}
 }
 
-// markUsers marks the deployments of the apps that changed. The caller holds mu.
-func (e *Engine) markUsers(v view) {
+// take returns what is to be planned, and marks the deployments that the changes
+// of the sources concern: their documents, or the apps that they use. The changes
+// are kept until what they led to was planned. The caller holds mu.
+func (e *Engine) take() (v view, behind bool) {
+	if v, behind = e.current(); behind || v.State == nil {
+		return v, behind
+	}
+	e.replan = e.replan || e.replanNew
+	maps.Copy(e.dirty, e.edited)
 	if len(e.apps) == 0 {
-		return
+		return v, behind
 	}
 	for name, d := range v.State.Deployments() {
 		if e.apps[d.App] {
 			e.dirty[name] = true
 		}
 	}
-	clear(e.apps)
+	return v, behind
 }
 
 // decision returns what the plan says of a deployment. The caller holds mu.
@@ -187,6 +206,7 @@ const (
 	nothing taskKind = iota
 	apply
 	remove
+	forget // what failed, which is asked for by a person
 )
 
 type task struct {

@@ -189,14 +189,11 @@ func (r *rig) settle() {
 	synctest.Wait()
 }
 
+// status returns where a deployment stands when nothing more happens at this moment.
 func (r *rig) status(name string) engine.Status {
-	r.t.Helper()
-	for _, s := range r.engine.Statuses() {
-		if s.Deployment == name {
-			return s
-		}
-	}
-	return engine.Status{}
+	synctest.Wait()
+	s, _ := r.engine.View().Status(name)
+	return s
 }
 
 // expect checks a deployment's state and the words of its reason.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 )
@@ -31,39 +32,34 @@ type Status struct {
 	State      State
 	Reason     string // in words; what a person can do about it
 	Since      time.Time
-	Release    string
+	Release    string // that it runs, or is on its way to; empty: none was found
 	Flavour    string
 	Backend    string
 	Why        string // why this release, flavour and backend
 	Source     string // the file that declares it
+	Commit     string // of the desired state, that made it so
 	Pods       []backends.Pod
 
+	runs bool // it is suspended, and its pods run as declared
+}
+
+// Ready counts the pods that are ready at now.
+func (s *Status) Ready(now time.Time) int { return ready(s.Pods, now) }
+
+// Hint is the next thing to do; empty where the reason says it, or nothing is.
+func (s *Status) Hint() string {
+	if s.State != StateFailed {
+		return ""
+	}
+	return fmt.Sprintf("look at 'berth logs %s'; then push a change, or try the same again with 'berth retry %[1]s'", s.Deployment)
+}
+
+// status is a Status in the making; its pods are those of the world.
+type status struct {
+	Status
 	about string // the task that State and Reason tell of; empty: none
 	log   quota
-}
-
-// Statuses returns where every deployment stands, in the order of names.
-func (e *Engine) Statuses() []Status {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	out := make([]Status, 0, len(e.statuses))
-	for name, s := range e.statuses {
-		c := *s
-		c.Pods = slices.Clone(e.world.pods[name])
-		out = append(out, c)
-	}
-	slices.SortFunc(out, func(a, b Status) int { return compare(a.Deployment, b.Deployment) })
-	return out
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
+	anew  bool // what is made next is a rollout, even to what was there before
 }
 
 // note takes in a decision. What work has told of the very same task stands,
@@ -83,8 +79,13 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 		switch {
 		case d.Workload == nil:
 			e.turn(s, StateHeld, d.Reason, "")
+			if runs := e.runsSuspended(d.Deployment); runs != s.runs {
+				s.runs = runs
+				e.show(d.Deployment)
+			}
 		case s.State != StateFailed || !told: // a rollout that failed before; its backend may have said more
 			e.turn(s, StateFailed, d.Reason, "")
+			e.turnRollout(d, journal.Failed, d.Reason)
 		}
 	case planner.Remove:
 		if !told {
@@ -121,7 +122,7 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 
 // noteTrouble tells of the error for which a deployment's task is paused, if it
 // is: that stands until the task succeeds or becomes another one. The caller holds mu.
-func (e *Engine) noteTrouble(s *Status, d planner.Decision) bool {
+func (e *Engine) noteTrouble(s *status, d planner.Decision) bool {
 	for _, w := range e.workers {
 		if w.backend.Name() != d.Backend {
 			continue
@@ -144,22 +145,47 @@ func (e *Engine) homeTask(d planner.Decision) task {
 }
 
 // status returns the deployment's status, brought up to the decision. The caller holds mu.
-func (e *Engine) status(d planner.Decision) *Status {
+func (e *Engine) status(d planner.Decision) *status {
 	s := e.statuses[d.Deployment]
 	if s == nil {
-		s = &Status{Deployment: d.Deployment, Since: time.Now()}
+		s = &status{
+			Status: Status{Deployment: d.Deployment, Since: time.Now(), Commit: e.madeBy(d.Deployment)},
+			anew:   len(e.world.pods[d.Deployment]) == 0,
+		}
 		e.statuses[d.Deployment] = s
 	}
+	before := s.Status
 	if d.Backend != "" && d.Release != "" {
 		fresh := s.Backend == "" && d.Action == planner.Create // not what ran before this process began
-		if fresh || s.Backend != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend) {
+		moved := s.Backend != "" && (s.Release != d.Release || s.Flavour != d.Flavour || s.Backend != d.Backend)
+		if fresh || moved {
 			e.log.Info(fmt.Sprintf("chosen: %s %s on %s", d.Release, d.Flavour, d.Backend),
 				"deployment", d.Deployment, "why", d.Why)
 		}
+		if moved {
+			s.Commit = e.view.State.Commit
+		}
 		s.Release, s.Flavour, s.Backend, s.Why = d.Release, d.Flavour, d.Backend, d.Why
 	}
+	if e.edited[d.Deployment] {
+		s.Commit = e.view.State.Commit
+	}
 	s.Source = d.Position.File
+	if s.Release != before.Release || s.Flavour != before.Flavour || s.Backend != before.Backend ||
+		s.Why != before.Why || s.Commit != before.Commit || s.Source != before.Source {
+		e.show(d.Deployment)
+	}
 	return s
+}
+
+// madeBy returns the commit of which the deployment's newest pod is; without
+// pods, the one in force. The caller holds mu.
+func (e *Engine) madeBy(name string) string {
+	pods := e.world.pods[name]
+	if len(pods) == 0 {
+		return e.view.State.Commit
+	}
+	return slices.MaxFunc(pods, func(a, b backends.Pod) int { return a.CreatedAt.Compare(b.CreatedAt) }).Commit
 }
 
 // noteWork takes in what work on a task brought about. The caller holds mu.
@@ -168,17 +194,19 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 	if s == nil {
 		return // it went while it was worked on
 	}
-	e.poke() // the commit's outcome may be another one
 	about := e.homeTask(d).id()
 	switch {
 	case err != nil:
 		e.turn(s, stateAfter(err), err.Error(), about)
+		e.turnRollout(d, rolloutAfter(err), err.Error())
 	case t.kind == remove:
 		e.markDirty(d.Deployment)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
+		e.turnRollout(d, journal.Failed, p.Reason)
 	case p.Phase != backends.PhaseReady:
 		e.turn(s, StateProgressing, p.Reason, about)
+		e.turnRollout(d, journal.Progressing, p.Reason)
 	case len(d.Leave) > 0 && e.arrived(d):
 		e.turn(s, StateProgressing, "it runs on "+d.Backend+", and leaves "+strings.Join(d.Leave, ", "), about)
 		e.markDirty(d.Deployment)
@@ -195,7 +223,7 @@ func stateAfter(err error) State {
 	return StateWaiting
 }
 
-func (e *Engine) turnReady(s *Status, d planner.Decision, now time.Time) {
+func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 	pods := e.world.podsOn(d.Backend, d.Deployment)
 	reason := fmt.Sprintf("%d of %d running %s %s on %s", good(pods, now), d.Workload.Replicas, d.Release, d.Flavour, d.Backend)
 	if d.Workload.Replicas == 0 {
@@ -207,6 +235,7 @@ func (e *Engine) turnReady(s *Status, d planner.Decision, now time.Time) {
 		}
 	}
 	e.turn(s, StateReady, reason, "")
+	e.turnRollout(d, journal.Ready, reason)
 }
 
 // levels says how loud a turn to a state is.
@@ -214,7 +243,7 @@ var levels = map[State]slog.Level{StateFailed: slog.LevelError, StateWaiting: sl
 
 // turn notes where a deployment stands now, and tells it when that is news. about
 // is the task that it stands there with; empty: none that work could tell more of.
-func (e *Engine) turn(s *Status, to State, reason, about string) {
+func (e *Engine) turn(s *status, to State, reason, about string) {
 	s.about = about
 	if s.State == to && s.Reason == reason {
 		return
@@ -227,18 +256,21 @@ func (e *Engine) turn(s *Status, to State, reason, about string) {
 		}
 	}
 	s.State, s.Reason = to, reason
+	e.show(s.Deployment)
 	s.log.tell(e.log, levels[to], string(to)+": "+reason, "deployment", s.Deployment)
+	e.recordState(s, levels[to], reason)
 }
 
-// move keeps count of which deployments are in which state; the state "" is
+// move keeps count of how many deployments are in which state; the state "" is
 // none. The caller holds mu.
-func (e *Engine) move(s *Status, to State) {
-	delete(e.inState[s.State], s.Deployment)
-	if to != "" {
-		if e.inState[to] == nil {
-			e.inState[to] = map[string]*Status{}
+func (e *Engine) move(s *status, to State) {
+	if s.State != "" {
+		if e.counts[s.State]--; e.counts[s.State] == 0 {
+			delete(e.counts, s.State)
 		}
-		e.inState[to][s.Deployment] = s
+	}
+	if to != "" {
+		e.counts[to]++
 	}
 	e.metrics.turned(s.State, to)
 }
@@ -265,7 +297,11 @@ func (e *Engine) forget(name string) {
 	e.drop(name)
 	if s := e.statuses[name]; s != nil {
 		e.move(s, "")
+		s.State = ""
 		e.log.Info("removed", "deployment", name)
+		e.recordState(s, slog.LevelInfo, "removed")
+		e.journal.Turn(name, journal.Superseded, "it is declared no more")
 		delete(e.statuses, name)
+		e.show(name)
 	}
 }

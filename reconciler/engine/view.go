@@ -1,43 +1,16 @@
 package engine
 
 import (
-	"cmp"
-	"context"
 	"iter"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/sources/catalog"
+	"github.com/berthdev/berth/sources/sorted"
 )
-
-// A view is what the sources said at one moment.
-type view struct {
-	Desired
-	catalog *catalog.Catalog
-}
-
-// current returns what is to be planned: what the sources say now. A state of
-// which the engine was not told yet waits a moment, for the names of what changed
-// come with it. The caller holds mu.
-func (e *Engine) current() view {
-	v := view{Desired: e.sources.Desired(), catalog: e.sources.Catalog()}
-	if e.plan != nil && v.State != e.view.State && v.State != e.told {
-		return e.view
-	}
-	return v
-}
-
-// input gathers what the planner needs. The caller holds mu for as long as it is used.
-func (e *Engine) input(v view, now time.Time) planner.Input {
-	return planner.Input{
-		Desired: v.State, Catalog: v.catalog,
-		Backends: e.world.backends, Pods: e.world.pods, Now: now,
-		Unreadable: cmp.Or(v.Stale, e.rewind.unread),
-		Rewound:    cmp.Or(v.Rewound, e.rewind.why),
-		Confirmed:  v.Confirmed,
-	}
-}
 
 // A View is all that an engine knew at one moment. It is immutable: readers of it
 // never wait for the engine, nor the engine for them.
@@ -49,68 +22,91 @@ type View struct {
 	Outcome  Outcome           // of the commit in force
 	DryRun   bool
 
-	statuses []Status
+	// rows holds where each deployment stands, with its pods. One without a state
+	// has pods, and was not planned yet.
+	rows       sorted.Map[Status]
+	states     map[State]int
+	tally      tally
+	unreadable string // as planner.Input has it
+	rewound    string // as planner.Input has it
+
+	gather sync.Once
+	pods   map[string][]backends.Pod // gathered from rows when first asked for
 }
 
 // View returns what the engine knows now. It does not wait; it is never nil.
-func (e *Engine) View() *View {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	v := &View{Desired: e.view.Desired, Catalog: e.view.catalog, Plan: e.plan, DryRun: e.dryRun}
-	if v.Catalog == nil {
-		v.Catalog = e.sources.Catalog()
-	}
-	v.Backends = append(v.Backends, e.world.backends...)
-	return v
-}
+func (e *Engine) View() *View { return e.shown.Load() }
 
 // Status returns where a deployment stands; false when it is neither declared nor there.
 func (v *View) Status(deployment string) (Status, bool) {
-	for _, s := range v.statuses {
-		if s.Deployment == deployment {
-			return s, true
-		}
+	if s := v.rows.Get(deployment); s != nil && s.State != "" {
+		return *s, true
 	}
 	return Status{}, false
 }
 
 // Len counts the deployments.
-func (v *View) Len() int { return len(v.statuses) }
+func (v *View) Len() int {
+	n := 0
+	for _, more := range v.states {
+		n += more
+	}
+	return n
+}
 
-// Statuses yields where every deployment stands, in the order of names.
+// States counts the deployments in each state; states without any are left out.
+func (v *View) States() map[State]int { return maps.Clone(v.states) }
+
+// Statuses yields where every deployment stands, in the order of names. What it
+// yields is the view's own: it is read only.
 func (v *View) Statuses() iter.Seq[*Status] {
 	return func(yield func(*Status) bool) {
-		for i := range v.statuses {
-			if !yield(&v.statuses[i]) {
+		for s := range v.rows.Values() {
+			if s.State != "" && !yield(s) {
 				return
 			}
 		}
 	}
 }
 
-// Pods returns all pods that were observed, by deployment.
-func (v *View) Pods() map[string][]backends.Pod { return nil }
-
-// Input returns what the plan was made of, to explain it.
-func (v *View) Input(now time.Time) planner.Input { return planner.Input{} }
-
-// Follow calls each with the names of the deployments about which anything
-// changed in the view since the last call, the first time as soon as anything
-// does, until ctx ends or each fails. Changes that come while each runs are told
-// together. The engine never waits for it.
-func (e *Engine) Follow(ctx context.Context, each func(deployments []string) error) error {
-	<-ctx.Done()
-	return ctx.Err()
+// PodsOf returns the pods that were observed of one deployment, of all backends.
+// The slice is the view's own: it is read only.
+func (v *View) PodsOf(deployment string) []backends.Pod {
+	if s := v.rows.Get(deployment); s != nil {
+		return s.Pods
+	}
+	return nil
 }
 
-// Reconcile has the engine look again at once, whatever pauses there are: at a
-// deployment, at the pods of a backend, or, if both are empty, at everything. The
-// error, a [schema.Error] of kind invalid, says that there is no such thing.
-func (e *Engine) Reconcile(deployment, backend string) error { return nil }
+// AllPods yields the pods of every deployment that has any, in the order of names.
+// The slices are the view's own: they are read only.
+func (v *View) AllPods() iter.Seq2[string, []backends.Pod] {
+	return func(yield func(string, []backends.Pod) bool) {
+		for name, s := range v.rows.All() {
+			if len(s.Pods) > 0 && !yield(name, s.Pods) {
+				return
+			}
+		}
+	}
+}
 
-// Retry has a failed rollout tried again: the failed pods, which are the memory
-// of it, are removed, and their names are returned. The error is a [schema.Error]
-// of kind invalid where nothing failed, and says what may help instead.
-func (e *Engine) Retry(ctx context.Context, deployment string) (pods []string, err error) {
-	return nil, nil
+// Pods returns all pods that were observed, by deployment. They are gathered when
+// a view is first asked for them; for one deployment [View.PodsOf] costs less.
+// The map is the view's own: it is read only.
+func (v *View) Pods() map[string][]backends.Pod {
+	v.gather.Do(func() {
+		v.pods = make(map[string][]backends.Pod, v.rows.Len())
+		for name, pods := range v.AllPods() {
+			v.pods[name] = pods
+		}
+	})
+	return v.pods
+}
+
+// Input returns what the plan was made of, to explain it.
+func (v *View) Input(now time.Time) planner.Input {
+	return planner.Input{
+		Desired: v.State, Catalog: v.Catalog, Backends: v.Backends, Pods: v.Pods(), Now: now,
+		Unreadable: v.unreadable, Rewound: v.rewound, Confirmed: v.Confirmed,
+	}
 }

@@ -15,10 +15,11 @@ const notAsked = "not asked yet"
 
 // world is what was observed of the backends. The engine's mu guards it.
 type world struct {
-	backends []planner.Backend // in the order of the configuration
-	pods     map[string][]backends.Pod
-	seen     []sightings // by backend
+	backends []planner.Backend         // in the order of the configuration
+	pods     map[string][]backends.Pod // a list is replaced, never changed
+	seen     []sightings               // by backend
 	clock    uint64
+	unseen   map[string]bool // deployments of which the view does not show what is known now
 }
 
 // sightings are what workers saw of a backend since it was listed last.
@@ -33,7 +34,7 @@ type sightings struct {
 }
 
 func newWorld(bs []Backend) world {
-	w := world{pods: map[string][]backends.Pod{}}
+	w := world{pods: map[string][]backends.Pod{}, unseen: map[string]bool{}}
 	for _, b := range bs {
 		w.backends = append(w.backends, planner.Backend{
 			Name: b.Name(), Type: b.Config.Type, Priority: b.Config.Priority, Problem: notAsked,
@@ -93,6 +94,15 @@ func (w *world) observed(backend int, deployment string, pods []backends.Pod, be
 	return w.replace(w.backends[backend].Name, deployment, pods)
 }
 
+// forgot notes that the failed pods of one deployment were removed.
+func (w *world) forgot(backend int, deployment string) {
+	w.touch(backend, deployment)
+	name := w.backends[backend].Name
+	w.replace(name, deployment, slices.DeleteFunc(w.podsOn(name, deployment), func(p backends.Pod) bool {
+		return p.State == backends.PodFailed
+	}))
+}
+
 // lostTrack notes that a worker cannot tell what it left of one deployment.
 func (w *world) lostTrack(backend int, deployment string) {
 	w.touch(backend, deployment)
@@ -146,7 +156,16 @@ func (w *world) replace(backend, deployment string, pods []backends.Pod) bool {
 	} else {
 		w.pods[deployment] = after
 	}
+	if !slices.EqualFunc(own, pods, sameSight) {
+		w.unseen[deployment] = true
+	}
 	return !slices.EqualFunc(own, pods, samePod)
+}
+
+// sameSight tells whether two observations of a pod say the same to a reader.
+func sameSight(a, b backends.Pod) bool {
+	return samePod(a, b) && a.Name == b.Name && a.ExitCode == b.ExitCode && a.Digest == b.Digest && slices.Equal(a.GPUs, b.GPUs) &&
+		a.Ordinal == b.Ordinal && a.SpecHash == b.SpecHash && a.InputHash == b.InputHash && a.CreatedAt.Equal(b.CreatedAt)
 }
 
 // samePod tells whether two observations of a pod say the same to the planner.

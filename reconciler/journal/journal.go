@@ -2,94 +2,33 @@
 // the rollouts of each deployment, and what became of each commit of the desired
 // state. It is for people who ask; nothing is decided by it. After a restart it
 // begins with what pods and git tell.
+//
+// # Bounds
+//
+// The newest events are kept, whatever they are about ([Options.Events]). Beside
+// them the newest of each deployment are, so that one that is noisy does not hide
+// what happened to the others ([Options.PerDeployment]); of those there are four
+// times as many in all, however many deployments there are. When they are too
+// many, the deployment that has the most loses its oldest: with the defaults, 800
+// deployments have 50 events each, 10,000 have four. The same holds for rollouts,
+// of which there are at most twice as many in all as of events. Every text of an
+// event is cut ([MaxMessage], [MaxName]). So a journal with the defaults, of
+// events of some 300 bytes each, holds some 20 MB when it is full.
+//
+// # Readers and writers
+//
+// What was recorded never changes, so a reader needs pointers only, and finds
+// them in atomic variables: slots that a writer fills one after the other
+// (events.go), and lists that it replaces (shelf.go). Writers take turns, for as
+// long as it takes to fill a slot; they wait for no reader, nor readers for them.
 package journal
 
 import (
-	"context"
+	"cmp"
+	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// Kind says what an event is about.
-type Kind string
-
-// The kinds of events.
-const (
-	Commit  Kind = "commit"  // a commit came into force, or its outcome became known
-	App     Kind = "app"     // releases of an app came, changed or went
-	State   Kind = "state"   // a deployment turned to another state, or its reason changed
-	Step    Kind = "step"    // Berth took a step on a backend
-	Pod     Kind = "pod"     // an engine told of a change that Berth did not make
-	Source  Kind = "source"  // a source failed, or answers again
-	Backend Kind = "backend" // a backend does not answer, or does again
-	Request Kind = "request" // a person asked for something
-)
-
-// Severity is how much an event matters.
-type Severity string
-
-// The severities.
-const (
-	Info    Severity = "info"
-	Warning Severity = "warning"
-	Error   Severity = "error"
-)
-
-// An Event is something that happened. Fields that do not concern it are empty.
-type Event struct {
-	ID         uint64 // rises with each event; the first is 1
-	Time       time.Time
-	Kind       Kind
-	Severity   Severity // empty: Info
-	Message    string   // in words; holds no secret
-	Deployment string
-	App        string
-	Pod        string
-	Backend    string
-	Source     string
-	Commit     string
-	State      string // that the deployment turned to
-}
-
-// RolloutState is where a rollout stands.
-type RolloutState string
-
-// The states of rollouts.
-const (
-	Progressing RolloutState = "progressing"
-	Ready       RolloutState = "ready"
-	Failed      RolloutState = "failed"
-	Superseded  RolloutState = "superseded" // another one began before it ended
-)
-
-// A Rollout is a deployment's way to a release.
-type Rollout struct {
-	Deployment string
-	Version    string
-	Flavour    string
-	Backend    string
-	Commit     string // of the desired state, that led to it
-	Input      string // the hash of what it shall run: another one is another rollout
-	State      RolloutState
-	Reason     string
-	Started    time.Time
-	Ended      time.Time // zero: it goes on
-}
-
-// A CommitRecord is what became of a commit of the desired state.
-type CommitRecord struct {
-	Hash    string
-	Message string // the first line
-	Author  string // the name, without address
-	Time    time.Time
-	Verdict string    // pending, success, failure, superseded or unknown
-	Summary string    // in words
-	Since   time.Time // when it came into force; zero: not known
-	Changed []string  // the deployments that it changed, sorted, at most 100; nil: not known
-}
-
-// Journal is safe for concurrent use. Writers never wait for readers: what is
-// read is a value that no write changes. A nil *Journal records nothing.
-type Journal struct{}
 
 // Options bound a journal.
 type Options struct {
@@ -100,31 +39,33 @@ type Options struct {
 	Now           func() time.Time
 }
 
-// New returns an empty journal.
-func New(o Options) *Journal { return &Journal{} }
+// Journal is safe for concurrent use. Writers never wait for readers: what is
+// read is a value that no write changes. A nil *Journal records nothing.
+type Journal struct {
+	now    func() time.Time
+	bell   bell
+	events ring
 
-// Record takes in an event; it fills in ID and Time.
-func (j *Journal) Record(e Event) {}
-
-// Events returns the events that match, the newest first.
-func (j *Journal) Events(match func(*Event) bool) []*Event { return nil }
-
-// Of returns the events of one deployment, the newest first.
-func (j *Journal) Of(deployment string) []*Event { return nil }
-
-// Follow calls each for every event after the one with this ID (0: all that are
-// remembered), the oldest first, until ctx ends or each fails. A reader that is
-// too slow misses the oldest, never delays a writer.
-func (j *Journal) Follow(ctx context.Context, after uint64, each func(*Event) error) error {
-	<-ctx.Done()
-	return ctx.Err()
+	mu       sync.Mutex // held by writers, one at a time
+	stories  *shelf[Event]
+	rollouts *shelf[Rollout]
+	commits  atomic.Pointer[history]
+	most     int    // how many commits are kept
+	inForce  string // the commit; empty: not known yet
 }
 
-// Last returns the ID of the newest event.
-func (j *Journal) Last() uint64 { return 0 }
-
-// Rollouts returns the rollouts of one deployment, the newest first.
-func (j *Journal) Rollouts(deployment string) []Rollout { return nil }
-
-// Commits returns the commits of the desired state, the newest first.
-func (j *Journal) Commits() []CommitRecord { return nil }
+// New returns an empty journal.
+func New(o Options) *Journal {
+	o.Events = cmp.Or(max(0, o.Events), 10_000)
+	o.PerDeployment = cmp.Or(max(0, o.PerDeployment), 50)
+	o.Rollouts = cmp.Or(max(0, o.Rollouts), 10)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	j := &Journal{
+		now: o.Now, events: newRing(o.Events), most: cmp.Or(max(0, o.Commits), 200),
+		stories: newShelf[Event](o.PerDeployment, 4*o.Events), rollouts: newShelf[Rollout](o.Rollouts, 2*o.Events),
+	}
+	j.commits.Store(newHistory(nil))
+	return j
+}

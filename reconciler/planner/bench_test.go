@@ -118,3 +118,32 @@ func BenchmarkPlanOneChange(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkExplainOne(b *testing.B) {
+	in := bigInput(b)
+	explain := func(b *testing.B) {
+		plan := New(in)
+		b.ReportAllocs()
+		for b.Loop() {
+			if e, err := plan.Explain(in, "d04711"); err != nil || len(e.Candidates) != 6 {
+				b.Fatal(err, e.Candidates)
+			}
+		}
+	}
+	b.Run("nothing runs", explain)
+	runEverything(&in, New(in))
+	b.Run("all runs", explain)
+}
+
+func BenchmarkMatch(b *testing.B) {
+	in := bigInput(b)
+	runEverything(&in, New(in))
+	plan := New(in)
+	ask := &schema.Deployment{App: "org.app471", Version: "^1.2"}
+	b.ReportAllocs()
+	for b.Loop() {
+		if e, err := plan.Match(in, ask); err != nil || e.Decision.Action != Create {
+			b.Fatal(err, e.Decision)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (g *planning) book(s *subject, c *candidate, pods int) {
 		return
 	}
 	for _, p := range c.ask.fixed {
-		at.ports = slices.DeleteFunc(at.ports, func(o hostPort) bool { return o.port == p.port && o.protocol == p.protocol && anyAddress(o.ip) })
+		at.ports = slices.DeleteFunc(slices.Clone(at.ports), func(o hostPort) bool { return o.port == p.port && o.protocol == p.protocol && anyAddress(o.ip) })
 		at.addPort(p)
 	}
 }

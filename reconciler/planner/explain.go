@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/Masterminds/semver/v3"
@@ -63,15 +64,61 @@ type Another struct {
 // deployment. The error is a [schema.Error] of kind invalid: there is no such
 // deployment, neither declared nor running.
 func Explain(in Input, name string) (Explanation, error) {
-	t := &table{deployment: name, told: []Choice{}, releases: []Another{}}
+	t := newTable(name)
 	d, ok := planAll(&Plan{}, in.complete(), t).Decision(name)
 	if !ok {
-		return Explanation{}, &schema.Error{Op: "explain", Resource: name, Kind: schema.Invalid,
-			Err: errors.New("there is no such deployment"), Hint: "it is neither declared nor running; berth plan lists all"}
+		return Explanation{}, noDeployment(name)
 	}
-	e := Explanation{Decision: d, App: t.app, Version: t.version, Resolved: t.resolved, Releases: t.releases}
-	e.Candidates, e.Better = t.judge(d)
-	return e, nil
+	return t.explanation(d), nil
+}
+
+// Explain tells how the plan came to the decision about one deployment, as
+// [Explain] does, at the cost of planning that one. in is the input that the plan
+// was made of. The error is that of [Explain].
+func (p *Plan) Explain(in Input, name string) (Explanation, error) {
+	in = in.complete()
+	if !reflect.DeepEqual(p.backends, in.Backends) { // it was made of another input
+		p = planAll(p, in, nil)
+	}
+	r := p.records.Get(name)
+	if r == nil {
+		return Explanation{}, noDeployment(name)
+	}
+	d := r.decision
+	t := p.retrace(in, r, Placement{})
+	if first := (Placement{Flavour: d.Flavour, Backend: d.Backend}); len(t.told) > 0 && d.Backend != "" && t.first() != first {
+		// It was on its way there when another choice became the best.
+		t = p.retrace(in, r, first)
+	}
+	return t.explanation(d), nil
+}
+
+// retrace writes the table of the choices that a deployment had when the plan
+// came to its decision, on its way to where the plan before had placed it.
+func (p *Plan) retrace(in Input, r *record, intent Placement) *table {
+	name := r.decision.Deployment
+	t := newTable(name)
+	g := newPlanning(&Plan{}, p, in, t)
+	s := &subject{name: name}
+	g.observe(s)
+	s.intent = intent
+	for other, o := range p.records.All() {
+		if o.revision == r.revision && o.turn > r.turn { // it was planned after this one
+			g.ledger.unplan(other, o.claims)
+		}
+	}
+	if s.doc != nil && len(s.seats) > 0 {
+		g.resolve(s)
+		s.settled = s.unchanged(g.asItRuns(s))
+	}
+	g.ledger.drop(name, s.record.claims)
+	t.write(g, s)
+	return t
+}
+
+func noDeployment(name string) error {
+	return &schema.Error{Op: "explain", Resource: name, Kind: schema.Invalid,
+		Err: errors.New("there is no such deployment"), Hint: "it is neither declared nor running; berth plan lists all"}
 }
 
 // A table collects what one deployment could have become, while it is planned.
@@ -83,6 +130,22 @@ type table struct {
 	told         []Choice // of the choices
 	releases     []Another
 	answering    []bool // whether the choice's backend does
+}
+
+func newTable(deployment string) *table {
+	return &table{deployment: deployment, told: []Choice{}, releases: []Another{}}
+}
+
+// first returns the best choice.
+func (t *table) first() Placement {
+	return Placement{Flavour: t.told[0].Flavour, Backend: t.told[0].Backend}
+}
+
+// explanation returns what is written, with the decision that came of it.
+func (t *table) explanation(d Decision) Explanation {
+	e := Explanation{Decision: d, App: t.app, Version: t.version, Resolved: t.resolved, Releases: t.releases}
+	e.Candidates, e.Better = t.judge(d)
+	return e
 }
 
 // write notes every choice that a deployment has, if it is the one to explain.

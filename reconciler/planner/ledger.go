@@ -65,6 +65,7 @@ type claim struct {
 	held    usage      // by its pods, as observed
 	planned usage      // by what the plan gives it
 	ports   []hostPort // by either
+	had     []hostPort // of these, by its pods
 }
 
 // takes returns what the claim takes: what is planned is held already, as far as
@@ -138,6 +139,35 @@ func (l *ledger) drop(deployment string, claims []claim) {
 				l.edits[key] = nil
 			}
 		}
+	}
+}
+
+// unplan takes back what a deployment's claims take beyond what its pods hold.
+func (l *ledger) unplan(deployment string, claims []claim) {
+	for i := range claims {
+		c := &claims[i]
+		if c.planned == (usage{}) {
+			continue
+		}
+		l.used[c.backend].add(c.takes(), -1)
+		l.used[c.backend].add(c.held, 1)
+		if len(c.ports) > 0 {
+			l.unplanPorts(deployment, c)
+		}
+	}
+}
+
+// unplanPorts takes back the host ports that a claim's pods do not have.
+func (l *ledger) unplanPorts(deployment string, c *claim) {
+	for _, p := range c.ports {
+		key := p.key(c.backend)
+		list := slices.DeleteFunc(slices.Clone(l.holders(key)), func(h holder) bool { return h.deployment == deployment })
+		for _, had := range c.had {
+			if had.key(c.backend) == key {
+				list = append(list, holder{deployment, had})
+			}
+		}
+		l.edits[key] = &list
 	}
 }
 

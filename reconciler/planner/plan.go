@@ -3,9 +3,11 @@
 // in whatever order its parts stand. It asks nothing and changes nothing.
 //
 // For each deployment it resolves the release (resolve.go), places it on a
-// flavour and a backend (place.go, rules.go, selectors.go), makes the workload
-// that follows (workload.go), and compares that with the deployment's pods
-// (diff.go). What nothing declares any more is removed, or held (guard.go).
+// flavour and a backend (place.go; what rules a choice out stands in rules.go and
+// selectors.go), makes the workload that follows (workload.go), and compares that
+// with the deployment's pods (diff.go). What nothing declares any more is removed,
+// or held (guard.go). It tells how it came to a decision (explain.go), and what a
+// deployment would get that nobody declared yet (match.go).
 //
 // Deployments are planned in three rounds, each in the order of names: those
 // whose pods run as they are declared, then the others that have pods, then
@@ -138,6 +140,7 @@ type Plan struct {
 	guard    Guard
 	blocked  []string // deployments that wait for others: for room, a GPU, a port, a dependency
 	planned  []string // deployments that were planned now, sorted
+	revision int      // counts those that led to it
 }
 
 // A record is what a plan keeps of one deployment.
@@ -146,6 +149,8 @@ type record struct {
 	claims   []claim
 	running  bool // it has pods that are not being removed
 	orphan   bool // it is running, and would be removed if nothing held it
+	revision int  // of the plan, in which it was planned
+	turn     int  // at which it was, in that revision
 }
 
 // Decision returns what the plan says of one deployment; false when it is

@@ -94,6 +94,7 @@ type planning struct {
 	guard    Guard
 	blocked  []string
 	subjects []*subject
+	turn     int              // counts those that are decided
 	found    map[asked]*found // what the catalog answered
 	known    map[*schema.Flavour]*traits
 	table    *table // where the choices of one deployment are written down; nil: nowhere
@@ -128,7 +129,7 @@ func (g *planning) plan(names []string) *Plan {
 		commit: g.in.Desired.Commit, backends: g.in.Backends,
 		records: g.base.records.With(g.records), ledger: g.ledger.settled(),
 		summary: g.summary, guard: g.guard, blocked: g.blocked,
-		planned: g.planned(),
+		planned: g.planned(), revision: g.before.revision + 1,
 	}
 }
 
@@ -209,6 +210,8 @@ func (g *planning) decide(s *subject) {
 	g.ledger.drop(s.name, s.record.claims)
 	d := g.decision(s)
 	g.ledger.add(s.name, s.record.claims)
+	g.turn++
+	s.record.revision, s.record.turn = g.before.revision+1, g.turn
 	if d.Action == "" { // neither declared nor there
 		g.records[s.name] = nil
 		return

@@ -147,6 +147,10 @@ func (s *subject) hold(g *planning) {
 			}
 		}
 	}
+	for i := range s.record.claims {
+		c := &s.record.claims[i]
+		c.had = slices.Clip(c.ports)
+	}
 }
 
 // claim returns the deployment's claim on a backend.

@@ -16,8 +16,7 @@ import (
 type app struct {
 	App
 	claims    []*claim            // by repo and path
-	listed    bool                // some repo that may publish it does
-	owner     string              // that repo, the first by rank
+	listed    bool                // some repo that may publish it does: the owner, the first by rank
 	byVersion map[string]*Release // those that count
 	notices   []Notice
 	// republished is kept from catalog to catalog, for as long as the release is
@@ -45,7 +44,7 @@ func (a *app) same(b *app) bool {
 	if a == nil || b == nil {
 		return (a == nil || !a.listed) && (b == nil || !b.listed)
 	}
-	return a.listed == b.listed && a.Name == b.Name && a.Description == b.Description && a.Author == b.Author && a.Logo == b.Logo &&
+	return a.listed == b.listed && a.Owner == b.Owner && a.Name == b.Name && a.Description == b.Description && a.Author == b.Author && a.Logo == b.Logo &&
 		slices.EqualFunc(a.Releases, b.Releases, sameContent) && slices.EqualFunc(a.Shadowed, b.Shadowed, sameContent)
 }
 
@@ -70,7 +69,7 @@ func build(identifier string, claims []*claim, repos *sorted.Map[repo], old *app
 	a := &app{App: App{Identifier: identifier}, claims: claims, byVersion: map[string]*Release{}}
 	publishers := a.publishers(repos)
 	if len(publishers) > 0 {
-		a.listed, a.owner = true, publishers[0].Name
+		a.listed, a.Owner = true, publishers[0].Name
 		a.collect(publishers, old)
 		a.describe(publishers[0])
 	}

@@ -22,6 +22,7 @@ type Repo struct {
 // An App is all releases of one identifier.
 type App struct {
 	Identifier  string
+	Owner       string // the repo that owns the identifier
 	Name        string // of the newest release
 	Description string
 	Author      string

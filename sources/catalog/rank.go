@@ -87,7 +87,7 @@ func (a *app) textsOf(r *Release) []text {
 	if r == nil {
 		return compactTexts([]text{
 			{fieldIdentifier, a.Identifier}, {fieldName, a.Name}, {fieldAuthor, a.Author},
-			{fieldRepo, a.owner}, {fieldDescription, a.Description},
+			{fieldRepo, a.Owner}, {fieldDescription, a.Description},
 		})
 	}
 	texts := []text{

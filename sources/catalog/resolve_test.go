@@ -76,6 +76,7 @@ func TestResolveErrors(t *testing.T) {
 		{"org.dev", "", schema.Waiting, "resolve org.dev: there is no stable release (name a version; there is 1.0.0-alpha, dev)"},
 		{"org.stardust", "1.0.0", schema.Waiting, "resolve org.stardust 1.0.0: no repo publishes this app (did you mean org.stardist?)"},
 		{"com.example.StarDist", "", schema.Waiting, "resolve com.example.StarDist: no repo publishes this app (did you mean org.stardist?)"},
+		{"or.gdev", "", schema.Waiting, "resolve or.gdev: no repo publishes this app (did you mean org.dev?)"},
 		{"org.other", "", schema.Waiting, "resolve org.other: no repo publishes this app (follow a repo that publishes it)"},
 	} {
 		t.Run(tt.identifier+" "+tt.version, func(t *testing.T) {

@@ -119,7 +119,7 @@ func (s *search) find(a *app) (Hit, bool) {
 
 // admits tells whether a release passes the filters; nil is an app without releases.
 func (s *search) admits(a *app, r *Release) bool {
-	repo := a.owner
+	repo := a.Owner
 	if r != nil {
 		repo = r.Repo
 	}

@@ -19,8 +19,8 @@ func ParseSemVer(version string) *semver.Version {
 	return v
 }
 
-// Compare orders releases of one app, the newest first: SemVer by precedence, then all others
-// by time. What is then equal is ordered by the version's text, and by repo.
+// Compare orders releases of one app, the newest first: SemVer by precedence, then
+// all others by time. What is then equal is ordered by the version's text, and by repo.
 func Compare(a, b *Release) int {
 	switch {
 	case a.SemVer != nil && b.SemVer != nil:

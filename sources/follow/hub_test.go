@@ -386,7 +386,7 @@ func TestMetricsNameOnlyWhatIsFollowed(t *testing.T) {
 			}
 			return strings.Join(all, ", ")
 		}
-		const always = "fetch_seconds moved, files_parsed_total document, files_parsed_total manifest, last_success_timestamp_seconds desired state"
+		const always = "fetch_seconds moved, files_parsed_total document, files_parsed_total manifest, last_success_timestamp_seconds " + DesiredName
 		if got, want := series(), "errors_total apps, fetch_seconds failed, "+always; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}

@@ -8,8 +8,8 @@ import (
 )
 
 // DesiredName stands for the desired-state repository where sources are named.
-// No repo can have it, for it is no DNS label.
-const DesiredName = "desired state"
+// No repo can have it.
+const DesiredName = schema.DesiredName
 
 // Status is where following a source stands.
 type Status struct {

@@ -37,7 +37,7 @@ func TestDesiredStateGoesBack(t *testing.T) {
 				w.git(w.desired, "branch", "-q", "-D", "main")
 			},
 			func(w *world, tip string) { w.git(w.desired, "checkout", "-q", "-b", "main", tip) },
-			`desired state: source cannot be read`,
+			`desired-state: source cannot be read`,
 		},
 		"branch recreated": {
 			func(w *world, before, _ string) {
@@ -63,7 +63,7 @@ func TestDesiredStateGoesBack(t *testing.T) {
 					w.t.Fatal(err)
 				}
 			},
-			`desired state: source cannot be read`,
+			`desired-state: source cannot be read`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

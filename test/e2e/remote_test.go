@@ -220,10 +220,10 @@ func TestGitServerAway(t *testing.T) {
 	s.away()
 	w.commit(w.desired, "Stop d0", map[string]string{"d0.yaml": ""})
 	w.deliverSigned(s.url("desired"))
-	w.awaitLog(`desired state: source cannot be read`)
+	w.awaitLog(`desired-state: source cannot be read`)
 	w.unchanged(before)
 	w.restart()
-	w.awaitLog(`desired state: .*what is stored of it is used`)
+	w.awaitLog(`desired-state: .*what is stored of it is used`)
 	w.awaitLog(`commit success: 2 of 2 running`)
 	w.unchanged(before)
 

@@ -1,0 +1,156 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	graphql "github.com/graph-gophers/graphql-go"
+
+	"github.com/berthdev/berth/internal/access"
+)
+
+// Bounds on what clients may make the server hold.
+const (
+	maxBody    = 256 << 10        // bytes of a request
+	maxStreams = 200              // subscriptions and logs at once
+	aliveTime  = 15 * time.Second // how often a subscription without news tells that it lives
+	streamTime = 30 * time.Second // how long the client of a stream may take to read one answer
+)
+
+// A Handler answers requests to an API: /graphql, also with subscriptions as
+// server-sent events, and /logs. Who may make them was decided before; the
+// context of a request carries the caller.
+type Handler struct {
+	api     *API
+	mux     *http.ServeMux
+	streams chan struct{} // one for each that may be open
+	ending  context.Context
+	end     context.CancelFunc
+	alive   time.Duration
+	stall   time.Duration
+}
+
+// NewHandler returns the handler of an API.
+func NewHandler(a *API) *Handler {
+	h := &Handler{api: a, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), alive: aliveTime, stall: streamTime}
+	h.ending, h.end = context.WithCancel(context.Background())
+	h.mux.HandleFunc("/graphql", h.graphql)
+	h.mux.HandleFunc("/logs", h.logs)
+	return h
+}
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+// EndStreams ends the subscriptions and logs that are open, and lets no new one
+// begin: the server stops.
+func (h *Handler) EndStreams() { h.end() }
+
+func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
+	if isVisit(r) {
+		head(w, plainText+"; charset=utf-8")
+		_, _ = io.WriteString(w, usage) // who went away needs no answer
+		return
+	}
+	q, refusal := readQuery(w, r)
+	if refusal != nil {
+		refusal.write(w)
+		return
+	}
+	ctx := r.Context()
+	if r.Method != http.MethodPost {
+		// A link must not do anything: whoever follows it may only look.
+		ctx = access.With(ctx, access.Caller{Name: access.From(ctx).Name, Role: access.Viewer})
+	}
+	kind := operationKind(q.Query, q.Operation)
+	switch {
+	case kind == "mutation" && r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(http.StatusMethodNotAllowed, BadInput, "a GET request may not hold a mutation", "send it with POST").write(w)
+	case kind == "subscription" && q.answer != eventStream:
+		refuse(http.StatusNotAcceptable, BadInput, "a subscription is answered by server-sent events", "ask with Accept: text/event-stream").write(w)
+	case kind == "subscription":
+		h.subscribe(w, r.WithContext(ctx), q)
+	case q.answer == eventStream:
+		h.tellOnce(w, h.api.Execute(ctx, q.Query, q.Operation, q.Variables))
+	default:
+		writeAnswer(w, q.answer, h.api.Execute(ctx, q.Query, q.Operation, q.Variables))
+	}
+}
+
+// writeAnswer writes the answer to a query. Of the two JSON types the newer one
+// says by its status, too, when there is no answer but errors.
+func writeAnswer(w http.ResponseWriter, kind string, answer *graphql.Response) {
+	status := http.StatusOK
+	if kind == graphqlJSON && answer.Data == nil && len(answer.Errors) > 0 {
+		status = http.StatusBadRequest
+		if code, ok := answer.Errors[0].Extensions["code"].(string); ok && statuses[Code(code)] != 0 {
+			status = statuses[Code(code)]
+		}
+	}
+	writeJSON(w, status, kind, answer)
+}
+
+// statuses of errors for which nothing was answered; for others it is 400.
+var statuses = map[Code]int{
+	Forbidden:   http.StatusForbidden,
+	Unavailable: http.StatusServiceUnavailable,
+	Timeout:     http.StatusServiceUnavailable,
+	Internal:    http.StatusInternalServerError,
+}
+
+func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"errors":[{"message":"the answer cannot be written as JSON","extensions":{"code":"INTERNAL"}}]}`)
+	}
+	head(w, kind+"; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(text, '\n')) // who went away needs no answer
+}
+
+// head sets what every answer says of itself.
+func head(w http.ResponseWriter, kind string) {
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+}
+
+// A refusal is the answer to a request that cannot be understood or served.
+type refusal struct {
+	status int
+	err    *Error
+}
+
+func refuse(status int, code Code, message, hint string) *refusal {
+	return &refusal{status, &Error{Code: code, Message: message, Hint: hint}}
+}
+
+func (f *refusal) write(w http.ResponseWriter) {
+	if f.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	writeJSON(w, f.status, plainJSON, failed(f.err))
+}
+
+// begin takes one of the places for streams. The context that it returns ends
+// with the request and with the server; done gives the place back.
+func (h *Handler) begin(r *http.Request) (ctx context.Context, done func(), refusal *refusal) {
+	if h.ending.Err() != nil {
+		return nil, nil, refuse(http.StatusServiceUnavailable, Unavailable, "the server stops", "try again when it runs")
+	}
+	select {
+	case h.streams <- struct{}{}:
+	default:
+		return nil, nil, refuse(http.StatusServiceUnavailable, Unavailable,
+			fmt.Sprintf("%d streams are open, which is the most", cap(h.streams)), "end a subscription or a log that is followed, or try again later")
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(h.ending, cancel)
+	return ctx, sync.OnceFunc(func() { stop(); cancel(); <-h.streams }), nil
+}

@@ -1,0 +1,63 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// A follower gathers the names of what changed while its reader is busy: there
+// are never more of them than deployments.
+type follower struct {
+	mu    sync.Mutex // held for as long as it takes to note the names
+	names map[string]bool
+	wake  chan struct{} // one slot
+}
+
+// Follow calls each with the names of the deployments about which anything
+// changed in the view since the last call, sorted, the first time as soon as
+// anything does, until ctx ends or each fails. Changes that come while each runs
+// are told together. The engine never waits for it.
+func (e *Engine) Follow(ctx context.Context, each func(deployments []string) error) error {
+	f := &follower{names: map[string]bool{}, wake: make(chan struct{}, 1)}
+	e.followers.Store(f, nil)
+	defer e.followers.Delete(f)
+	for {
+		select {
+		case <-f.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := each(f.take()); err != nil {
+			return err
+		}
+	}
+}
+
+// take returns what was gathered since it was called last, sorted.
+func (f *follower) take() []string {
+	f.mu.Lock()
+	names := f.names
+	f.names = map[string]bool{}
+	f.mu.Unlock()
+	return slices.Sorted(maps.Keys(names))
+}
+
+// tellFollowers tells of deployments about which something changed in the view.
+func (e *Engine) tellFollowers(names map[string]bool) {
+	if len(names) == 0 {
+		return
+	}
+	e.followers.Range(func(key, _ any) bool {
+		f := key.(*follower)
+		f.mu.Lock()
+		maps.Copy(f.names, names)
+		f.mu.Unlock()
+		select {
+		case f.wake <- struct{}{}:
+		default:
+		}
+		return true
+	})
+}
