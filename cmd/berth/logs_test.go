@@ -72,6 +72,37 @@ func TestFollowingGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// Who follows several pods is told from the first line on which of them wrote it.
+func TestFollowingSeveralNamesThem(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/graphql" {
+			var q struct{ Variables struct{ Name string } }
+			json.NewDecoder(r.Body).Decode(&q)
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"data":{"deployment":{"state":"READY","reason":"","pods":[{"name":"%s-0","backendName":"lab","state":"RUNNING"}]}}}`, q.Variables.Name)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		for _, line := range []client.LogLine{logLine("web-0", 1, "one"), logLine("database-0", 2, "two")} {
+			json.NewEncoder(w).Encode(line)
+		}
+	}))
+	defer server.Close()
+	ask, err := client.New(client.Options{Server: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ask.Close()
+	var out strings.Builder
+	l := &logs{ask: ask, console: console{out: &out, err: &out}, names: []string{"web", "database"}, options: logsOptions{follow: true, tail: -1, prefix: "auto"}}
+	if err := l.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("web-0      | one\ndatabase-0 | two\n", out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLogPrinter(t *testing.T) {
 	lines := []client.LogLine{logLine("web-0", 1, "one"), logLine("database-0", 2, "two")}
 	for name, tc := range map[string]struct {
