@@ -4,6 +4,7 @@
 // below it:
 //
 //   - docker: a Docker Engine
+//   - kubernetes: a Kubernetes cluster
 //   - memory: an engine in memory, for tests
 //   - rollout: which step comes next, for engines that know only containers; pure
 //   - backendtest: the conformance suite that every backend passes
@@ -97,6 +98,10 @@ type Capacity struct {
 	Resources map[string]string // nil: not told
 	// OneHost tells that all pods share the ports of one host.
 	OneHost bool
+	// Orchestrates tells that the engine itself keeps a deployment's pods: an object
+	// of its own stands for the deployment, also without pods (see PodAbsent), it
+	// chooses hosts (see PodSpec.Needs), and starts again whatever ends.
+	Orchestrates bool
 	Allow   schema.Allow
 	Engine  string // for people: "Docker 28.2, API 1.50"
 }
@@ -154,6 +159,9 @@ type PodSpec struct {
 	Capabilities    *schema.Capabilities `json:"capabilities,omitempty"`
 	Privileged      bool                 `json:"privileged,omitempty"`
 	Network         string               `json:"network,omitempty"`
+	// Needs are the required selectors of the flavour, by which an engine that
+	// orchestrates chooses among its hosts. On others it is nil.
+	Needs []schema.Selector `json:"needs,omitempty"`
 }
 
 // Rollout says how pods are replaced, every default filled in.
@@ -176,6 +184,10 @@ const (
 	PodPaused     PodState = "paused"
 	PodFailed     PodState = "failed" // given up by a rollout, kept as evidence and memory
 	PodGoing      PodState = "going"  // being removed
+	// PodAbsent: there is no pod, but the object that stands for the deployment on
+	// an engine that orchestrates: it remembers what pods would be made of. It is
+	// told so that Berth sees what it made; it is never counted as a pod.
+	PodAbsent PodState = "absent"
 )
 
 // Health is what the engine's health check says.
