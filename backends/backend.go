@@ -88,22 +88,25 @@ type ImagePruner interface {
 
 // Capacity is what a backend offers in total.
 type Capacity struct {
-	CPU       schema.CPU
-	Memory    schema.Bytes
-	Arch      string // as Go names it: amd64, arm64
-	OS        string // linux
-	GPUs      []GPU
-	Labels    map[string]string
-	Services  []string          // nil: not told
-	Resources map[string]string // nil: not told
+	CPU    schema.CPU
+	Memory schema.Bytes
+	Arch   string // as Go names it: amd64, arm64
+	OS     string // linux
+	GPUs   []GPU
+	Labels map[string]string
+	// HostLabels are labels that only some of the backend's hosts have, or with
+	// different values: each value that one has, sorted.
+	HostLabels map[string][]string
+	Services   []string          // nil: not told
+	Resources  map[string]string // nil: not told
 	// OneHost tells that all pods share the ports of one host.
 	OneHost bool
 	// Orchestrates tells that the engine itself keeps a deployment's pods: an object
 	// of its own stands for the deployment, also without pods (see PodAbsent), it
 	// chooses hosts (see PodSpec.Needs), and starts again whatever ends.
 	Orchestrates bool
-	Allow   schema.Allow
-	Engine  string // for people: "Docker 28.2, API 1.50"
+	Allow        schema.Allow
+	Engine       string // for people: "Docker 28.2, API 1.50"
 }
 
 // A GPU is one GPU of a backend, given to one pod at a time. Empty fields are

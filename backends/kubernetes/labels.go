@@ -1,10 +1,12 @@
 package kubernetes
 
 import (
+	"cmp"
+	"maps"
 	"strconv"
-	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berthdev/berth/backends"
@@ -25,8 +27,9 @@ const (
 	labelManagedBy  = "app.kubernetes.io/managed-by"
 )
 
-// The annotations of a Deployment: what its pods remember. The controller copies
-// them to the ReplicaSet of the pods, so what an old pod remembers stays there.
+// The annotations of a Deployment: what its pods remember, besides what its
+// template says. The controller copies them to the ReplicaSet of the pods, so what
+// an old pod remembers stays there.
 const (
 	annotationApp       = "berth.dev/app"
 	annotationRelease   = "berth.dev/release"
@@ -36,15 +39,11 @@ const (
 	annotationCommit    = "berth.dev/commit"
 	annotationSpecHash  = "berth.dev/spec-hash"
 	annotationInputHash = "berth.dev/input-hash"
-	annotationMinReady  = "berth.dev/min-ready"
-	annotationRestart   = "berth.dev/restart"
-	annotationImage     = "berth.dev/image"
-	annotationCPU       = "berth.dev/cpu"     // in thousandths
-	annotationMemory    = "berth.dev/memory"  // in bytes
-	annotationGPUs      = "berth.dev/gpus"    // how many each pod holds, as "2 nvidia"
-	annotationNotKept   = "berth.dev/volumes-not-kept"
-	annotationApplied   = "berth.dev/applied" // hash of what Berth applied last; see applied
-	annotationGood      = "berth.dev/good-spec"
+	annotationMinReady  = "berth.dev/min-ready" // where it is no number of whole seconds
+	annotationRestart   = "berth.dev/restart"   // where it is not unless-stopped
+	annotationReplicas  = "berth.dev/replicas"  // as applied: others may have scaled it since
+	annotationApplied   = "berth.dev/applied"   // hash of the template as applied, of the specification for a Service
+	annotationGood      = "berth.dev/good-spec" // spec-hash of the last release that was good
 )
 
 // The annotations of a Deployment that remember a rollout that was given up.
@@ -102,49 +101,27 @@ func memory(w backends.Workload) map[string]string {
 		annotationCommit:    w.Commit,
 		annotationSpecHash:  w.SpecHash(),
 		annotationInputHash: w.InputHash(),
-		annotationRestart:   string(w.Pod.Restart),
-		annotationImage:     w.Pod.Image,
-		annotationNotKept:   strings.Join(notKept(w.Pod.Volumes), ","),
+		annotationReplicas:  strconv.Itoa(w.Replicas),
 	}
-	if w.Rollout.MinReady > 0 {
-		m[annotationMinReady] = w.Rollout.MinReady.String()
+	if r := w.Pod.Restart; r != schema.RestartUnlessStopped {
+		m[annotationRestart] = string(r)
 	}
-	if w.Pod.CPU > 0 {
-		m[annotationCPU] = strconv.FormatInt(int64(w.Pod.CPU), 10)
+	if r := w.Rollout.MinReady; r%time.Second != 0 {
+		m[annotationMinReady] = r.String()
 	}
-	if w.Pod.Memory > 0 {
-		m[annotationMemory] = strconv.FormatInt(int64(w.Pod.Memory), 10)
-	}
-	if w.Pod.GPUs > 0 {
-		m[annotationGPUs] = strings.TrimSpace(strconv.Itoa(w.Pod.GPUs) + " " + string(w.Pod.GPUVendor))
-	}
-	for key, value := range m {
-		if value == "" {
-			delete(m, key)
-		}
-	}
+	maps.DeleteFunc(m, func(_, value string) bool { return value == "" })
 	return m
-}
-
-// notKept returns the names of the volumes that go with their deployment.
-func notKept(volumes []schema.Volume) []string {
-	var names []string
-	for _, v := range volumes {
-		if v.Name != "" && !kept(v) {
-			names = append(names, v.Name)
-		}
-	}
-	return sortedSet(names)
 }
 
 func kept(v schema.Volume) bool { return v.Keep == nil || *v.Keep }
 
-// remembered returns what a Deployment or ReplicaSet tells of its pods. What
-// cannot be read is left at its zero value: annotations may be anybody's.
-func remembered(object metav1.Object) backends.Pod {
-	labels, notes := object.GetLabels(), object.GetAnnotations()
+// remembered returns what a Deployment or ReplicaSet tells of its pods: by its
+// annotations, its template and the time that its pods must be ready. What cannot
+// be read is left at its zero value: it may be anybody's.
+func remembered(object metav1.Object, template *corev1.PodTemplateSpec, minReady int32) backends.Pod {
+	notes := object.GetAnnotations()
 	p := backends.Pod{
-		Deployment: labels[labelDeployment],
+		Deployment: object.GetLabels()[labelDeployment],
 		App:        notes[annotationApp],
 		Release:    notes[annotationRelease],
 		Flavour:    notes[annotationFlavour],
@@ -152,17 +129,27 @@ func remembered(object metav1.Object) backends.Pod {
 		Commit:     notes[annotationCommit],
 		SpecHash:   notes[annotationSpecHash],
 		InputHash:  notes[annotationInputHash],
-		Restart:    schema.RestartPolicy(notes[annotationRestart]),
-		Image:      notes[annotationImage],
+		Restart:    cmp.Or(schema.RestartPolicy(notes[annotationRestart]), schema.RestartUnlessStopped),
+		MinReady:   time.Duration(minReady) * time.Second,
 	}
 	if d, err := time.ParseDuration(notes[annotationMinReady]); err == nil && d > 0 {
 		p.MinReady = d
 	}
-	if n, err := strconv.ParseInt(notes[annotationCPU], 10, 64); err == nil && n > 0 {
-		p.CPU = schema.CPU(n)
-	}
-	if n, err := strconv.ParseInt(notes[annotationMemory], 10, 64); err == nil && n > 0 {
-		p.Memory = schema.Bytes(n)
+	if c := appContainer(template.Spec.Containers); c != nil {
+		p.Image = c.Image
+		p.CPU = schema.CPU(c.Resources.Limits.Cpu().MilliValue())
+		p.Memory = schema.Bytes(c.Resources.Limits.Memory().Value())
 	}
 	return p
+}
+
+// appContainer returns the container that Berth asked for: others may have added
+// some, such as a proxy.
+func appContainer(containers []corev1.Container) *corev1.Container {
+	for i := range containers {
+		if containers[i].Name == containerName {
+			return &containers[i]
+		}
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -11,13 +12,16 @@ import (
 const maxName = 63
 
 // hashed is how many characters of a hash tell names apart that were clipped.
-const hashed = 6
+const hashed = 8
+
+// looksHashed matches names that end as one with a hash does.
+var looksHashed = regexp.MustCompile(`-[0-9a-f]{8}$`)
 
 // dnsName makes a DNS label of text. Where that changes it, a hash of the text
 // follows, so that no two texts share a name.
 func dnsName(text string, most int) string {
 	name := clean(strings.ToLower(text), func(r rune) bool { return r == '-' })
-	if name == text && len(name) <= most {
+	if name == text && len(name) <= most && !looksHashed.MatchString(name) {
 		return name
 	}
 	if most -= hashed + 1; len(name) > most {
