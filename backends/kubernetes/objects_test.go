@@ -233,9 +233,11 @@ func TestTemplateIsThePodsAlone(t *testing.T) {
 	}
 	base := of(workload())
 	for name, change := range map[string]func(*backends.Workload){
-		"rollout": func(w *backends.Workload) { w.Rollout = backends.Rollout{Strategy: schema.Recreate, Timeout: time.Hour} },
-		"origin":  func(w *backends.Workload) { w.Source, w.Commit = "b.yaml", "b" },
-		"scale":   func(w *backends.Workload) { w.Replicas = 9 },
+		"rollout": func(w *backends.Workload) {
+			w.Rollout = backends.Rollout{Strategy: schema.Recreate, Timeout: time.Hour}
+		},
+		"origin": func(w *backends.Workload) { w.Source, w.Commit = "b.yaml", "b" },
+		"scale":  func(w *backends.Workload) { w.Replicas = 9 },
 	} {
 		if got := of(workload(change)); got != base {
 			t.Errorf("%s: the template changed", name)
