@@ -483,3 +483,15 @@ func TestCrashesLater(t *testing.T) {
 	c.now = c.now.Add(time.Hour)
 	c.expect(next, backends.PhaseProgressing, "0 of 1 replicas ready; pod "+p.Name+": "+crashes)
 }
+
+// Pods that crash while they are scaled away fail no rollout.
+func TestNothingIsTriedWithoutReplicas(t *testing.T) {
+	c := newCluster(t)
+	w := workload(replicas(0))
+	c.apply(w)
+	p := c.pod(c.control(), crash)
+	c.rolling(1, 0)
+	c.stuck()
+	c.now = p.CreationTimestamp.Add(time.Hour)
+	c.expect(w, backends.PhaseProgressing, "0 of 0 replicas ready; pod "+p.Name+": "+crashes)
+}
