@@ -484,6 +484,17 @@ func TestCrashesLater(t *testing.T) {
 	c.expect(next, backends.PhaseProgressing, "0 of 1 replicas ready; pod "+p.Name+": "+crashes)
 }
 
+// A Deployment that somebody has paused does not roll, and is said to be paused.
+func TestPaused(t *testing.T) {
+	c := newCluster(t)
+	c.up(workload())
+	next := workload(release("2.0.0"))
+	c.apply(next)
+	c.Deployment.Spec.Paused = true
+	c.rolling(0, 1)
+	c.expect(next, backends.PhaseProgressing, "0 of 1 replicas ready; somebody has paused it: kubectl rollout resume lets it go on")
+}
+
 // Pods that crash while they are scaled away fail no rollout.
 func TestNothingIsTriedWithoutReplicas(t *testing.T) {
 	c := newCluster(t)
