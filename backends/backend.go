@@ -4,6 +4,7 @@
 // below it:
 //
 //   - docker: a Docker Engine
+//   - kubernetes: a Kubernetes cluster
 //   - memory: an engine in memory, for tests
 //   - rollout: which step comes next, for engines that know only containers; pure
 //   - backendtest: the conformance suite that every backend passes
@@ -87,18 +88,25 @@ type ImagePruner interface {
 
 // Capacity is what a backend offers in total.
 type Capacity struct {
-	CPU       schema.CPU
-	Memory    schema.Bytes
-	Arch      string // as Go names it: amd64, arm64
-	OS        string // linux
-	GPUs      []GPU
-	Labels    map[string]string
-	Services  []string          // nil: not told
-	Resources map[string]string // nil: not told
+	CPU    schema.CPU
+	Memory schema.Bytes
+	Arch   string // as Go names it: amd64, arm64
+	OS     string // linux
+	GPUs   []GPU
+	Labels map[string]string
+	// HostLabels are labels that only some of the backend's hosts have, or with
+	// different values: each value that one has, sorted.
+	HostLabels map[string][]string
+	Services   []string          // nil: not told
+	Resources  map[string]string // nil: not told
 	// OneHost tells that all pods share the ports of one host.
 	OneHost bool
-	Allow   schema.Allow
-	Engine  string // for people: "Docker 28.2, API 1.50"
+	// Orchestrates tells that the engine itself keeps a deployment's pods: an object
+	// of its own stands for the deployment, also without pods (see PodAbsent), it
+	// chooses hosts (see PodSpec.Needs), and starts again whatever ends.
+	Orchestrates bool
+	Allow        schema.Allow
+	Engine       string // for people: "Docker 28.2, API 1.50"
 }
 
 // A GPU is one GPU of a backend, given to one pod at a time. Empty fields are
@@ -154,6 +162,9 @@ type PodSpec struct {
 	Capabilities    *schema.Capabilities `json:"capabilities,omitempty"`
 	Privileged      bool                 `json:"privileged,omitempty"`
 	Network         string               `json:"network,omitempty"`
+	// Needs are the required selectors of the flavour, by which an engine that
+	// orchestrates chooses among its hosts. On others it is nil.
+	Needs []schema.Selector `json:"needs,omitempty"`
 }
 
 // Rollout says how pods are replaced, every default filled in.
@@ -176,6 +187,10 @@ const (
 	PodPaused     PodState = "paused"
 	PodFailed     PodState = "failed" // given up by a rollout, kept as evidence and memory
 	PodGoing      PodState = "going"  // being removed
+	// PodAbsent: there is no pod, but the object that stands for the deployment on
+	// an engine that orchestrates: it remembers what pods would be made of. It is
+	// told so that Berth sees what it made; it is never counted as a pod.
+	PodAbsent PodState = "absent"
 )
 
 // Health is what the engine's health check says.
@@ -258,7 +273,7 @@ type Phase string
 
 // The phases.
 const (
-	PhaseReady       Phase = "ready"       // every replica is ready, nothing else is there
+	PhaseReady       Phase = "ready"       // every replica is ready, and what else is there is going
 	PhaseProgressing Phase = "progressing" // on its way; an event or Again tells more
 	PhaseFailed      Phase = "failed"      // the rollout was given up; not tried again until the input changes
 )

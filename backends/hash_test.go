@@ -40,6 +40,8 @@ func TestGoldenHashes(t *testing.T) {
 		Capabilities: &schema.Capabilities{Add: []string{"NET_RAW"}, Drop: []string{"ALL"}},
 		Privileged:   true, Network: "host",
 	}
+	docker := full // as it was before there was another engine
+	full.Needs = []schema.Selector{{Kind: schema.SelectCUDA, Required: true, Weight: 1, Version: "11.2", Memory: 8e9}}
 	rollout := backends.Rollout{Strategy: schema.Rolling, Timeout: 2 * time.Minute, MinReady: 3 * time.Second, Rollback: true}
 	tests := []struct {
 		name        string
@@ -48,7 +50,8 @@ func TestGoldenHashes(t *testing.T) {
 	}{
 		{"nothing set", backends.Workload{}, "1:17970eb44c72e1c9bf8e383acff25ce6", "1:9529d7298521a5121ce8970b9ae8721f"},
 		{"image alone", backends.Workload{Pod: backends.PodSpec{Image: "app:1"}}, "1:88efdf3c85b52cdc04296c1f94d19605", "1:dc8a4aeacc3aa510c35fad299bd50193"},
-		{"everything set", backends.Workload{Pod: full, Rollout: rollout}, "1:48729bcf95270b830650f25b66378bf2", "1:22e8e758dc63fe224d33354f0c757a11"},
+		{"all but needs", backends.Workload{Pod: docker, Rollout: rollout}, "1:48729bcf95270b830650f25b66378bf2", "1:22e8e758dc63fe224d33354f0c757a11"},
+		{"everything set", backends.Workload{Pod: full, Rollout: rollout}, "1:fba24f833daa3d3f5d17b839f3888485", "1:a3212ded225bb13541c62158a657378f"},
 	}
 	for _, test := range tests {
 		if got := test.workload.SpecHash(); got != test.spec {

@@ -155,9 +155,46 @@ type BackendConfig struct {
 	Priority    int         `json:"priority,omitempty" doc:"Which backend is preferred when several fit: the highest."`
 	Allow       Allow       `json:"allow,omitzero" doc:"What deployments may do that reaches out of their container."`
 	Capacity    Offer       `json:"capacity,omitzero" doc:"What the backend offers, where the engine cannot tell or tells too much."`
-	Kubeconfig  string      `json:"kubeconfig,omitempty" doc:"Kubernetes: the kubeconfig file."`
-	Context     string      `json:"context,omitempty" doc:"Kubernetes: the context in it."`
-	Namespace   string      `json:"namespace,omitempty" doc:"Kubernetes: where objects are made."`
+	Kubeconfig  string      `json:"kubeconfig,omitempty" doc:"Kubernetes: the kubeconfig file. Default: the service account of the pod that Berth runs in; else KUBECONFIG, or ~/.kube/config."`
+	Context     string      `json:"context,omitempty" doc:"Kubernetes: the context in it. Default: its current one."`
+	Namespace   string      `json:"namespace,omitempty" doc:"Kubernetes: the namespace in which objects are made. Default: that of the context, or of the service account."`
+	Namespaces  *Namespaces `json:"namespaces,omitempty" doc:"Kubernetes: a namespace for each user or group."`
+	AllowExec   bool        `json:"allowExec,omitempty" doc:"Kubernetes: whether the kubeconfig may name a program that is run to log in."`
+
+	ServiceAccount   string   `json:"serviceAccount,omitempty" doc:"Kubernetes: the service account of pods; its token is not given to them. Default: the namespace's own."`
+	ImagePullSecrets []string `json:"imagePullSecrets,omitempty" doc:"Kubernetes: the secrets with which images are pulled; each namespace must have them." example:"registry"`
+	Tolerations      []string `json:"tolerations,omitempty" doc:"Kubernetes: the keys of node taints that pods put up with; nodes with other ones are left out." example:"example.org/lab"`
+
+	StorageClass  string        `json:"storageClass,omitempty" doc:"Kubernetes: the class of named volumes. Default: the cluster's."`
+	StorageSize   *Bytes        `json:"storageSize,omitempty" doc:"Kubernetes: how much a named volume asks for." default:"10Gi"`
+	StorageAccess StorageAccess `json:"storageAccess,omitempty" doc:"Kubernetes: who may mount a named volume at once. With ReadWriteOnce, the pods of one node: then an old pod goes before a new one comes." default:"ReadWriteOnce"`
+}
+
+// Namespaces gives each user or group a namespace of a Kubernetes cluster.
+type Namespaces struct {
+	Template string           `json:"template" required:"true" doc:"The name of a deployment's namespace, with {user} or {group} in it; it must begin with text of its own. A deployment without a user, or with one of no group, goes to namespace." example:"berth-{user}"`
+	Groups   []NamespaceGroup `json:"groups,omitempty" doc:"The groups, for {group}."`
+	Create   bool             `json:"create,omitempty" doc:"Whether Berth makes namespaces that are missing. Default: no, it waits for them."`
+}
+
+// NamespaceGroup is a group of users whose deployments share a namespace.
+type NamespaceGroup struct {
+	Name  string   `json:"name" required:"true" doc:"The group's name; a DNS label." example:"imaging"`
+	Users []string `json:"users" required:"true" doc:"The users in it; each is in one group at most." example:"john"`
+}
+
+// StorageAccess says which pods may mount a named volume at once.
+type StorageAccess string
+
+// The kinds of access.
+const (
+	ReadWriteOnce StorageAccess = "ReadWriteOnce" // the pods of one node
+	ReadWriteMany StorageAccess = "ReadWriteMany" // those of any node
+)
+
+// Values lists the kinds of access.
+func (StorageAccess) Values() []string {
+	return []string{string(ReadWriteOnce), string(ReadWriteMany)}
 }
 
 // TLSConfig names certificate files.

@@ -154,9 +154,7 @@ func (b *BackendConfig) validate(r *report, at string) {
 	r.list(pathRule, at+".allow.hostPaths", b.Allow.HostPaths)
 	r.capabilities(at+".allow.capabilities", b.Allow.Capabilities)
 	b.Capacity.validate(r, at+".capacity")
-	r.check(fileRule, at+".kubeconfig", b.Kubeconfig)
-	r.check(lineRule, at+".context", b.Context)
-	r.check(labelRule, at+".namespace", b.Namespace)
+	b.validateKubernetes(r, at)
 }
 
 // onlyFor tells of fields that another type of backend has.
@@ -166,7 +164,12 @@ func (r *report) onlyFor(at string, b *BackendConfig) {
 		set bool
 	}{
 		BackendKubernetes: {{"host", b.Host != ""}, {"tls", b.TLS != nil}},
-		BackendDocker:     {{"kubeconfig", b.Kubeconfig != ""}, {"context", b.Context != ""}, {"namespace", b.Namespace != ""}},
+		BackendDocker: {
+			{"kubeconfig", b.Kubeconfig != ""}, {"context", b.Context != ""}, {"allowExec", b.AllowExec},
+			{"namespace", b.Namespace != ""}, {"namespaces", b.Namespaces != nil},
+			{"serviceAccount", b.ServiceAccount != ""}, {"imagePullSecrets", b.ImagePullSecrets != nil}, {"tolerations", b.Tolerations != nil},
+			{"storageClass", b.StorageClass != ""}, {"storageSize", b.StorageSize != nil}, {"storageAccess", b.StorageAccess != ""},
+		},
 	}
 	for _, f := range fields[b.Type] {
 		if f.set {

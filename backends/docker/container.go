@@ -50,7 +50,7 @@ func translate(instance string, w backends.Workload, labels map[string]string, g
 		LogConfig:     logging(info),
 		Resources:     limits(p, info),
 	}
-	host.CapAdd, host.CapDrop = capabilities(p.Capabilities)
+	host.CapAdd, host.CapDrop = backends.CapabilitySets(p.Capabilities)
 	giveGPUs(host, gpus)
 	r := recipe{config: config, host: host}
 	if p.Network != "" {

@@ -124,7 +124,7 @@ func TestCapabilities(t *testing.T) {
 		{&schema.Capabilities{Drop: []string{"NET_RAW", "KILL"}}, nil, []string{"KILL", "MKNOD", "NET_RAW"}},
 	}
 	for _, test := range tests {
-		add, drop := capabilities(test.change)
+		add, drop := backends.CapabilitySets(test.change)
 		if diff := cmp.Diff([][]string{test.add, test.drop}, [][]string{add, drop}); diff != "" {
 			t.Errorf("%+v: %s", test.change, diff)
 		}

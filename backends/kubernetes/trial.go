@@ -1,0 +1,128 @@
+package kubernetes
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/berthdev/berth/backends"
+)
+
+// manyRestarts is how often a new pod must have crashed before it is given up for
+// it, beside old ones that are good.
+const manyRestarts = 3
+
+// A trial is where a rollout stands.
+type trial struct {
+	pending string    // what is waited for, in words
+	again   time.Time // when it must be looked at again without an event; zero: never
+	failed  *failure  // why it must be given up; nil: it must not
+}
+
+// trial judges a rollout that is not complete. Beside a release that was good, it
+// fails as soon as a new pod cannot start or crashed often. In any case it fails
+// when the controller says that it makes no progress, and its pod had the time
+// that it may take. Pulling does not count, as long as it goes on; and where there
+// is nothing to go back to, a pod waits for a node.
+func (o observation) trial(pulling time.Duration, w backends.Workload, pods []backends.Pod, now time.Time) trial {
+	t := trial{pending: pendingWords(o, w, pods)}
+	if w.Replicas == 0 || rolledOut(o.Deployment) || o.Deployment.Status.ObservedGeneration < o.Deployment.Generation {
+		return t
+	}
+	spec, late := w.SpecHash(), overdue(o.Deployment)
+	beside := o.good() != nil && o.Deployment.Annotations[annotationGood] != spec
+	tried := 0
+	for i := range pods {
+		p := &pods[i]
+		if p.SpecHash != spec || p.State == backends.PodGoing || p.State == backends.PodAbsent || serves(p) {
+			continue
+		}
+		tried++
+		why := ""
+		switch c := o.judge(p, beside); {
+		case c.hopeless:
+			why = describe(p)
+		case c.waits:
+		case c.pulls:
+			if until := p.CreatedAt.Add(pulling); now.Before(until) {
+				t.wake(until)
+			} else {
+				why = fmt.Sprintf("its image was not there within %s: %s", pulling, describe(p))
+			}
+		case late && w.Rollout.Timeout > 0:
+			if until := since(p).Add(w.Rollout.Timeout); now.Before(until) {
+				t.wake(until)
+			} else {
+				why = fmt.Sprintf("not ready within %s: %s", w.Rollout.Timeout, describe(p))
+			}
+		}
+		if why != "" && t.failed == nil {
+			t.failed = failureOf(w, p, why, now)
+		}
+	}
+	if why := unmade(o.Deployment); late && tried == 0 && why != "" {
+		t.failed = failureOf(w, &backends.Pod{}, why, now)
+	}
+	return t
+}
+
+func (t *trial) wake(at time.Time) {
+	if t.again.IsZero() || at.Before(t.again) {
+		t.again = at
+	}
+}
+
+// since is from when a pod's time counts: from its start or, once it crashed or
+// if it never started, from its creation.
+func since(p *backends.Pod) time.Time {
+	if p.Restarts > 0 || p.StartedAt.IsZero() {
+		return p.CreatedAt
+	}
+	return p.StartedAt
+}
+
+// A judgement says what may be expected of a pod that does not serve.
+type judgement struct {
+	hopeless bool // it will never serve, and something else does
+	waits    bool // for a node
+	pulls    bool // its image, or is being prepared
+}
+
+// judge tells what may be expected of a pod that does not serve; beside tells
+// that something good is there to go back to.
+func (o observation) judge(p *backends.Pod, beside bool) judgement {
+	for _, pod := range o.Pods {
+		if string(pod.UID) != p.ID {
+			continue
+		}
+		if unscheduled(pod) != "" {
+			return judgement{waits: !beside}
+		}
+		c := appStatus(pod)
+		if c == nil {
+			return judgement{pulls: true}
+		}
+		end := lastEnd(c)
+		wait := ""
+		if c.State.Waiting != nil {
+			wait = c.State.Waiting.Reason
+		}
+		return judgement{
+			hopeless: beside && (unstartable[wait] || end != nil && neverStarted[end.Reason] || end != nil && c.State.Running == nil && c.RestartCount >= manyRestarts),
+			pulls:    end == nil && c.State.Waiting != nil && !unpullable[wait] && !unstartable[wait],
+		}
+	}
+	return judgement{}
+}
+
+// failureOf returns the memory of a rollout that is given up because of a pod.
+func failureOf(w backends.Workload, p *backends.Pod, why string, now time.Time) *failure {
+	f := &failure{
+		input: w.InputHash(), spec: w.SpecHash(), release: w.Release, flavour: w.Flavour, image: w.Pod.Image,
+		reason: why, exitCode: p.ExitCode, at: now,
+	}
+	if p.Name != "" {
+		f.reason = fmt.Sprintf("pod %s: %s", p.Name, why)
+		f.pod = p.Name + "/" + p.ID
+	}
+	return f
+}
