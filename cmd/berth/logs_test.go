@@ -72,6 +72,25 @@ func TestFollowingGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// A pod that fails is renamed: what it wrote before is not told again.
+func TestFollowingKnowsARenamedPod(t *testing.T) {
+	told := toldLines{}
+	for _, l := range []client.LogLine{logLine("web-0", 1, "one"), logLine("web-0", 2, "two"), logLine("web-0-b", 2, "two")} {
+		if told.again(l) {
+			t.Errorf("%+v was told before", l)
+		}
+	}
+	told.rewind()
+	for _, l := range []client.LogLine{logLine("web-0.failed", 1, "one"), logLine("web-0.failed", 2, "two")} {
+		if !told.again(l) {
+			t.Errorf("%+v is told again", l)
+		}
+	}
+	if told.again(logLine("web-0.failed", 2, "three")) {
+		t.Error("what the renamed pod wrote later is not told")
+	}
+}
+
 // Who follows several pods is told from the first line on which of them wrote it.
 func TestFollowingSeveralNamesThem(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
