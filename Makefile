@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 3s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check lint fuzz bench image engine engine-down tools FORCE
+.PHONY: help build demo test check lint fuzz bench image engine engine-down cluster cluster-down tools FORCE
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,12 @@ engine: ## Make sure that a Docker Engine answers.
 
 engine-down: ## Stop the Docker Engine that "make engine" started.
 	@test/setup.sh engine-down
+
+cluster: build ## Start a Kubernetes cluster of one node, and print its KUBECONFIG.
+	@test/setup.sh cluster
+
+cluster-down: ## Stop the cluster that "make cluster" started, and remove it.
+	@test/setup.sh cluster-down
 
 tools: ## Install what the tests need.
 	@test/setup.sh tools

@@ -45,6 +45,9 @@ image() {
 
 demo() { bin/berth demo --once; }
 
+# cluster shows that the cluster of "make cluster" runs pods as the tests need it.
+cluster() { (cd test/cluster && CGO_ENABLED=0 GOFLAGS=-mod=readonly go test -count=1 ./...); }
+
 bench() { go test -run '^$' -bench . -benchmem -count 1 -timeout 20m ./...; }
 
 mkdir -p .cache

@@ -4,7 +4,9 @@
 #
 #   test/setup.sh engine     a Docker Engine that answers
 #   test/setup.sh tools      gcc for the race detector, sshd for the ssh tests, golangci-lint
+#   test/setup.sh cluster    a Kubernetes cluster of one node, with the demo's image
 #
+# engine-down and cluster-down stop what was started from here.
 # Debian's packages and Go modules are all that it installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -95,10 +97,64 @@ tools() {
 	fi
 }
 
+# The cluster: test/cluster starts and stops it, the rest here is what it starts.
+cluster=$cache/cluster
+kubeconfig=$cluster/kubeconfig
+
+# cluster_binaries builds Kubernetes and etcd, once for each go.mod of test/cluster.
+cluster_binaries() {
+	local release stamp version=k8s.io/component-base/version
+	release=$(sed -n 's/^\tk8s.io\/kubernetes \(v[0-9.]*\).*/\1/p' test/cluster/go.mod)
+	stamp=$cluster/built.$(cksum <test/cluster/go.mod | cut -d' ' -f1).$(go env GOVERSION)
+	mkdir -p "$cluster"
+	if [ ! -f "$stamp" ]; then
+		say "building Kubernetes $release and etcd (5 minutes on two idle cores, once)"
+		# Kubernetes reads its version, which clients parse, from the linker's flags.
+		(cd test/cluster && CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" nice go build -trimpath -o "$cluster/bin/" -ldflags "-s -w \
+			-X $version.gitVersion=$release -X $version.gitTreeState=clean \
+			-X $version.gitMajor=1 -X $version.gitMinor=$(cut -d. -f2 <<<"$release")" tool)
+		rm -f "$cluster"/built.*
+		touch "$stamp"
+	fi
+	(cd test/cluster && CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" go build -ldflags '-s -w' -o "$cluster/bin/" . ./pause)
+}
+
+# cluster_images writes the archives of the images that the node is given.
+cluster_images() {
+	go build -o "$cluster/bin/imagetar" ./test/imagetar
+	"$cluster/bin/imagetar" berth.invalid/pause:1 "$cluster/bin/pause" >"$cluster/pause.tar"
+	for version in 0.1.0 0.1.1; do
+		"$cluster/bin/imagetar" "berth.invalid/demo:$version" bin/berth >"$cluster/demo-$version.tar"
+	done
+}
+
+cluster() {
+	if [ -n "${BERTH_TEST_KUBECONFIG:-}" ]; then
+		say "tests use the cluster of BERTH_TEST_KUBECONFIG; none is started"
+		echo "KUBECONFIG=$BERTH_TEST_KUBECONFIG"
+		return 0
+	fi
+	packages containerd=containerd ctr=containerd runc=runc ip=iproute2 nft=nftables mount=mount \
+		/usr/lib/cni/bridge=containernetworking-plugins
+	cluster_binaries
+	cluster_images
+	as_root "$cluster/bin/cluster" up --bin "$cluster/bin" \
+		--image "$cluster/pause.tar" --image "$cluster/demo-0.1.0.tar" --image "$cluster/demo-0.1.1.tar"
+	(umask 077 && as_root "$cluster/bin/cluster" kubeconfig >"$kubeconfig")
+	echo "KUBECONFIG=$kubeconfig"
+}
+
+cluster_down() {
+	[ -x "$cluster/bin/cluster" ] || { say "no cluster was started from here"; return 0; }
+	as_root "$cluster/bin/cluster" down
+	rm -f "$kubeconfig"
+}
+
 for part in "$@"; do
 	case $part in
-	engine | tools) "$part" ;;
+	engine | tools | cluster) "$part" ;;
 	engine-down) engine_down ;;
+	cluster-down) cluster_down ;;
 	*) say "unknown part: $part" >&2; exit 2 ;;
 	esac
 done

@@ -11,7 +11,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const demoPort = "8080"
+const (
+	demoPort      = "8080"
+	demoCheckPath = "/healthz" // asked twice a second: it is not logged
+)
 
 // newDemoApp is the app that "berth demo" runs: the executable itself, in an
 // image that holds nothing else.
@@ -45,7 +48,9 @@ func serveDemoApp(ctx context.Context, c console) error {
 		Addr: ":" + demoPort,
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, greeting)
-			fmt.Fprintf(c.out, "%s %s answered\n", r.Method, r.URL.Path)
+			if r.URL.Path != demoCheckPath {
+				fmt.Fprintf(c.out, "%s %s answered\n", r.Method, r.URL.Path)
+			}
 		}),
 		ReadHeaderTimeout: 5 * time.Second,
 	}
@@ -59,7 +64,7 @@ func serveDemoApp(ctx context.Context, c console) error {
 }
 
 func checkDemoApp(ctx context.Context) error {
-	body, err := fetchText(ctx, "http://127.0.0.1:"+demoPort)
+	body, err := fetchText(ctx, "http://127.0.0.1:"+demoPort+demoCheckPath)
 	if err == nil && body == "" {
 		err = errors.New("the app answers nothing")
 	}

@@ -19,7 +19,7 @@ type fakeServer struct {
 
 func (f fakeServer) Query(_ context.Context, document string, variables map[string]any, into any) error {
 	answer, err := f.query(document, variables)
-	if err != nil {
+	if err != nil || into == nil {
 		return err
 	}
 	return json.Unmarshal([]byte(answer), into)

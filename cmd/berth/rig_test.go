@@ -49,7 +49,8 @@ func newRig() *rig {
 	}}
 	for _, e := range r.engines {
 		e.SetImage("example.org/app:crash", memory.Image{Exits: true, ExitCode: 3})
-		e.SetImage("example.org/app:sick", memory.Image{HealthCheck: true, Unhealthy: true})
+		e.SetImage("example.org/app:talks", memory.Image{Output: "listening on :80\n", UsedCPU: 250, UsedMemory: 512e6})
+		e.SetImage("example.org/app:sick", memory.Image{HealthCheck: true, Unhealthy: true, Output: "reading /data\ncannot open /data/db: permission denied\n"})
 		e.SetImage("example.org/app:slow", memory.Image{HealthCheck: true, Starting: true})
 		e.SetImage("example.org/app:missing", memory.Image{Pull: func(context.Context) error {
 			return &schema.Error{Op: "pull", Resource: "example.org/app:missing", Kind: schema.Terminal, Err: errors.New("there is no such image")}
@@ -73,12 +74,13 @@ func (r *rig) open(_ context.Context, cfg *schema.Config, _ *slog.Logger, dryRun
 
 // rigCommands are the commands of scripts that need a server.
 var rigCommands = map[string]func(*testscript.TestScript, bool, []string){
-	"commit":  commitFolder,
-	"serve":   serveFolder,
-	"stop":    func(ts *testscript.TestScript, _ bool, _ []string) { rigOf(ts).stop() },
-	"waitfor": waitFor,
-	"engine":  actOnEngine,
-	"mask":    maskOutput,
+	"commit":   commitFolder,
+	"serve":    serveFolder,
+	"stop":     func(ts *testscript.TestScript, _ bool, _ []string) { rigOf(ts).stop() },
+	"waitfor":  waitFor,
+	"waittext": waitText,
+	"engine":   actOnEngine,
+	"mask":     maskOutput,
 }
 
 // commitFolder commits everything in a folder, which it first makes a
@@ -150,6 +152,18 @@ func waitFor(ts *testscript.TestScript, _ bool, args []string) {
 	})
 }
 
+// waitText waits until a file, into which a command in the background writes,
+// holds a text: waittext FILE TEXT.
+func waitText(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: waittext FILE TEXT")
+	}
+	until(ts, func() (string, bool) {
+		text, _ := os.ReadFile(ts.MkAbs(args[0])) // which is not there yet
+		return fmt.Sprintf("%s holds %q", args[0], text), strings.Contains(string(text), args[1])
+	})
+}
+
 // until waits for a condition.
 func until(ts *testscript.TestScript, met func() (seen string, ok bool)) {
 	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
@@ -164,10 +178,11 @@ func until(ts *testscript.TestScript, met func() (seen string, ok bool)) {
 }
 
 // actOnEngine does something behind Berth's back: engine NAME cut|restore, or
-// engine NAME kill|stop|delete|pause|crash DEPLOYMENT, to its first pod.
+// engine NAME kill|stop|delete|pause|crash|write|write-error DEPLOYMENT [TEXT], to
+// its first pod, which writes the text.
 func actOnEngine(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: engine NAME cut|restore, or engine NAME kill|stop|delete|pause|crash DEPLOYMENT")
+		ts.Fatalf("usage: engine NAME cut|restore, or engine NAME kill|stop|delete|pause|crash|write|write-error DEPLOYMENT [TEXT]")
 	}
 	e := rigOf(ts).engines[args[0]]
 	switch args[1] {
@@ -180,7 +195,9 @@ func actOnEngine(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	acts := map[string]func(id string) bool{
 		"kill": e.Kill, "stop": e.Stop, "delete": e.Delete, "pause": e.Pause,
-		"crash": func(id string) bool { return e.Crash(id, 1) },
+		"crash":       func(id string) bool { return e.Crash(id, 1) },
+		"write":       func(id string) bool { return e.Write(id, strings.Join(args[3:], " ")) },
+		"write-error": func(id string) bool { return e.WriteError(id, strings.Join(args[3:], " ")) },
 	}
 	for _, c := range e.Containers() {
 		if c.Deployment == args[2] {

@@ -20,7 +20,7 @@ func newToken(c console) *cobra.Command {
 		Short: "Make a token with which the server can be asked from elsewhere",
 		Long: `Make a random token, and print it with the lines that belong into the server's
 configuration. Those hold only its hash: the token is shown once and stored
-nowhere. Whoever is given it puts it into BERTH_TOKEN.
+nowhere. Whoever is given it puts it into BERTH_SERVER_TOKEN.
 
 A viewer may look; an admin may also ask for work (reconcile, retry). To take a
 token back, remove its lines; the server follows its configuration.`,

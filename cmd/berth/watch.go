@@ -44,7 +44,7 @@ type shown struct {
 }
 
 func newWatch(q getQuery, c console, server subscriber) *watch {
-	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{err: c.err}}
+	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{ask: server, err: c.err}}
 }
 
 // run watches until ctx ends, which is no error.
@@ -83,7 +83,6 @@ func (w *watch) round(ctx context.Context) error {
 		return err
 	}
 	w.begun = true
-	w.link.back()
 	w.link.progress()
 	if err := w.look(items); err != nil || !w.live() {
 		return err

@@ -135,11 +135,11 @@ func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, why reason) {
 	w.Header().Set("WWW-Authenticate", `Bearer realm="berth"`)
 	switch {
 	case why == tokenWrong:
-		tell(w, http.StatusUnauthorized, "UNAUTHENTICATED", "the token is not one that this server knows", "give one whose hash stands in the server's configuration, in BERTH_TOKEN or as Authorization: Bearer")
+		tell(w, http.StatusUnauthorized, "UNAUTHENTICATED", "the token is not one that this server knows", "give one whose hash stands in the server's configuration, in BERTH_SERVER_TOKEN or as Authorization: Bearer")
 	case len(g.ring) == 0:
 		tell(w, http.StatusUnauthorized, "UNAUTHENTICATED", "a token is needed, and none is configured: the server answers requests from its own machine only", "make one with 'berth token NAME' and put its hash into the server's configuration")
 	default:
-		tell(w, http.StatusUnauthorized, "UNAUTHENTICATED", "a token is needed, unless the request is made on the server's own machine", "give one in BERTH_TOKEN, or as Authorization: Bearer; 'berth token NAME' makes one")
+		tell(w, http.StatusUnauthorized, "UNAUTHENTICATED", "a token is needed, unless the request is made on the server's own machine", "give one in BERTH_SERVER_TOKEN, or as Authorization: Bearer; 'berth token NAME' makes one")
 	}
 }
 

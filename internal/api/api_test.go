@@ -20,25 +20,25 @@ func TestQueries(t *testing.T) {
 		for _, path := range paths {
 			query, err := os.ReadFile(path)
 			if err != nil {
-				t.Fatal(err)
+				r.t.Fatal(err)
 			}
 			golden := strings.TrimSuffix(path, ".graphql") + ".json"
 			got := r.askJSON(string(query), nil)
 			if strings.Contains(string(got), "do-not-tell") {
-				t.Errorf("%s: the answer tells a secret", path)
+				r.t.Errorf("%s: the answer tells a secret", path)
 			}
 			if *update {
 				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
+					r.t.Fatal(err)
 				}
 				continue
 			}
 			want, err := os.ReadFile(golden)
 			if err != nil {
-				t.Fatal(err)
+				r.t.Fatal(err)
 			}
 			if string(got) != string(want) {
-				t.Errorf("%s: the answer is another than in %s; if it shall be, write it anew with -update:\n%s", path, golden, got)
+				r.t.Errorf("%s: the answer is another than in %s; if it shall be, write it anew with -update:\n%s", path, golden, got)
 			}
 		}
 	})

@@ -36,7 +36,7 @@ func (b backend) Capacity() *capacity {
 	if !b.b.Known {
 		return nil
 	}
-	return one(b.w, capacity{b.w, b.b})
+	return one(b.w, capacity(b))
 }
 
 func (b backend) Pods(args struct {

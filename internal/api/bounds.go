@@ -26,11 +26,13 @@ const (
 )
 
 // A meter counts what answering one query costs, and ends it when that is too
-// much: its resolvers then panic with the error, which the library turns into
-// one that names the field. A resolver that may fail only so needs no error to
-// return, and the library answers such fields without a goroutine for each.
+// much: lists then fail, and in a query all other resolvers panic with the error,
+// which the library turns into one that names the field. A resolver that may fail
+// only so needs no error to return, and the library answers such fields without a
+// goroutine for each.
 type meter struct {
 	ctx                 context.Context
+	panics              bool // only where the library recovers: not in what precedes an answer of a subscription
 	objects, work, text atomic.Int64
 	cause               atomic.Pointer[Error]
 }
@@ -50,18 +52,28 @@ func (m *meter) stopped() *Error {
 }
 
 func (m *meter) check() {
-	if e := m.stopped(); e != nil {
+	if e := m.stopped(); e != nil && m.panics {
 		panic(e)
 	}
 }
 
 // takeObjects counts objects that become part of the answer.
 func (m *meter) takeObjects(n int) {
+	m.countObjects(n)
+	m.check()
+}
+
+// spendObjects is takeObjects for a resolver that can return an error.
+func (m *meter) spendObjects(n int) error {
+	m.countObjects(n)
+	return m.failure()
+}
+
+func (m *meter) countObjects(n int) {
 	if m.objects.Add(int64(n)) > maxObjects {
 		m.stop(&Error{Code: TooMuch, Message: fmt.Sprintf("the answer would hold more than %d objects", maxObjects),
 			Hint: "ask for fewer with `first`, and for the next ones with `after`; or ask for fewer relations at once"})
 	}
-	m.check()
 }
 
 // takeWork counts steps: a field that is answered, a thing that is looked at.
@@ -75,6 +87,11 @@ func (m *meter) takeWork(n int) {
 // spend is takeWork for a resolver that can return an error.
 func (m *meter) spend(n int) error {
 	m.takeWork(n)
+	return m.failure()
+}
+
+// failure is stopped as an error: a nil *Error is none.
+func (m *meter) failure() error {
 	if e := m.stopped(); e != nil {
 		return e
 	}

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -62,16 +64,16 @@ func TestHostileQueries(t *testing.T) {
 			got := r.ask(tt.query, nil)
 			if tt.code == "" {
 				if len(got.Errors) > 0 {
-					t.Errorf("%s: %+v", tt.name, got.Errors)
+					r.t.Errorf("%s: %+v", tt.name, got.Errors)
 				}
 				continue
 			}
 			if len(got.Errors) == 0 {
-				t.Errorf("%s: it was answered: %v", tt.name, got.Data)
+				r.t.Errorf("%s: it was answered: %v", tt.name, got.Data)
 				continue
 			}
 			if e := got.Errors[0]; Code(e.Extensions.Code) != tt.code || !strings.Contains(e.Message, tt.message) || e.Extensions.Hint == "" {
-				t.Errorf("%s: %+v, want %s: …%s…, with a hint", tt.name, e, tt.code, tt.message)
+				r.t.Errorf("%s: %+v, want %s: …%s…, with a hint", tt.name, e, tt.code, tt.message)
 			}
 		}
 	})
@@ -91,7 +93,7 @@ func TestBudget(t *testing.T) {
 		for _, tt := range tests {
 			got := r.ask(tt.query, nil)
 			if got.Data != nil || len(got.Errors) != 1 || got.Errors[0].Extensions.Code != string(TooMuch) || !strings.Contains(got.Errors[0].Message, tt.message) {
-				t.Errorf("%s: %+v", tt.name, got.Errors)
+				r.t.Errorf("%s: %+v", tt.name, got.Errors)
 			}
 		}
 	})
@@ -115,17 +117,17 @@ func TestIntrospection(t *testing.T) {
 	inWorld(t, func(r *rig) {
 		got := r.ask(string(query), nil)
 		if len(got.Errors) > 0 {
-			t.Fatal(got.Errors)
+			r.t.Fatal(got.Errors)
 		}
 		types := got.Data.(map[string]any)["__schema"].(map[string]any)["types"].([]any)
 		if len(types) < 80 {
-			t.Errorf("%d types", len(types))
+			r.t.Errorf("%d types", len(types))
 		}
 		for _, typ := range types {
 			typ := typ.(map[string]any)
 			for _, f := range append(asList(typ["fields"]), asList(typ["inputFields"])...) {
 				if f.(map[string]any)["name"] == "" {
-					t.Errorf("%s has a field without a name", typ["name"])
+					r.t.Errorf("%s has a field without a name", typ["name"])
 				}
 			}
 		}
@@ -145,13 +147,55 @@ func TestTimeLimit(t *testing.T) {
 		begin := time.Now()
 		got := r.ask("{ instance { name } }", nil)
 		if len(got.Errors) != 1 || got.Errors[0].Extensions.Code != string(Timeout) || time.Since(begin) != limit {
-			t.Errorf("after %v: %+v", time.Since(begin), got.Errors)
+			r.t.Errorf("after %v: %+v", time.Since(begin), got.Errors)
 		}
 		for range cap(r.api.turns) {
 			<-r.api.turns
 		}
 		if got := r.ask("{ instance { name } }", nil); len(got.Errors) > 0 {
-			t.Error("its turn was not given back:", got.Errors)
+			r.t.Error("its turn was not given back:", got.Errors)
+		}
+	})
+}
+
+// TestBudgetOfASubscription ends a world outside of a query: nothing panics, and
+// lists say why they are not there.
+func TestBudgetOfASubscription(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		ctx, cancel := context.WithCancel(r.t.Context())
+		w := r.api.look(ctx)
+		cancel()
+		if d := w.deployment("db"); d == nil || d.Hint() != "" || len(d.Pods()) != 1 {
+			r.t.Errorf("%+v", d)
+		}
+		if _, err := w.deployment("db").Events(paging{First: 1}); asError(err).Code != Timeout {
+			r.t.Error(err)
+		}
+	})
+}
+
+// FuzzQuery asks anything. Whatever it is, there is an answer, and each error
+// has a code.
+func FuzzQuery(f *testing.F) {
+	for _, query := range []string{
+		"{ instance { name } }", `query Q($n: Int = 2) { apps(first: $n) { nodes { releases { nodes { id } } } } }`,
+		`{ releases(filter: {app: ["*"], not: {running: [true]}}, order: {by: VERSION}) { nodes { ...r } } } fragment r on Release { id }`,
+		`{ matchFlavour(release: "a@1", cpu: 1e400, memory: "-1GB", replicas: 3) { decision { reason } } }`,
+		`{ events(filter: {since: "x"}) { totalCount } pod(name: "") { id } commit(hash: "aaaaaaa") { hash } }`,
+		`{ __schema { types { name fields { name } } } __type(name: "Pod") { name } }`, "mutation { retry(deployment: \"x\") { time } }", "{{", "\x00",
+	} {
+		f.Add(query)
+	}
+	r := newRig(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		text, err := json.Marshal(r.api.Execute(t.Context(), query, "", map[string]any{"n": 1.5}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range read(t, text).Errors {
+			if e.Message == "" || e.Extensions.Code == "" || e.Extensions.Code == string(Internal) {
+				t.Errorf("%q: %+v", query, e)
+			}
 		}
 	})
 }

@@ -94,7 +94,7 @@ func (w *world) explain(name string) (*explanation, error) {
 		return nil, err
 	}
 	if _, ok := w.view.Plan.Decision(name); !ok {
-		return nil, errNoSuch("deployment", name, "'berth get deployments' lists those that are declared or running")
+		return nil, missing("deployment", name, w.deploymentNames())
 	}
 	e, err := w.view.Plan.Explain(w.view.Input(w.now), name)
 	if err != nil {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -166,9 +165,4 @@ func matches(parts []string, text string) bool {
 		}
 	}
 	return true
-}
-
-// errNoSuch says that there is no thing of this name.
-func errNoSuch(what, name, hint string) *Error {
-	return &Error{Code: NotFound, Message: fmt.Sprintf("there is no %s %q", what, name), Hint: hint}
 }

@@ -80,7 +80,8 @@ func TestRequests(t *testing.T) {
 				w := serveWorld(r)
 				defer w.close()
 				resp := w.send(w.t.Context(), tt.method, tt.target, tt.body, tt.headers...)
-				code, body := whole(w, resp)
+				defer resp.Body.Close()
+				code, body := resp.StatusCode, whole(w, resp)
 				if kind := resp.Header.Get("Content-Type"); code != tt.code || tt.kind != "" && kind != tt.kind || !strings.Contains(body, tt.want) {
 					t.Errorf("%d %s %s", code, kind, body)
 				}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"iter"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -121,17 +120,15 @@ func (e entry) app() string {
 // as pods change, so nothing is looked up: both lists are walked side by side.
 func (i *viewIndex) deployments() []entry {
 	return i.entries.get(func() []entry {
-		next, stop := iter.Pull2(i.declared())
-		defer stop()
-		name, doc, more := next()
+		docs := i.declared()
 		out := make([]entry, 0, i.of.Len())
 		for s := range i.of.Statuses() {
-			for more && name < s.Deployment {
-				name, doc, more = next()
+			for len(docs) > 0 && docs[0].Name < s.Deployment {
+				docs = docs[1:]
 			}
 			e := entry{s: s}
-			if more && name == s.Deployment {
-				e.doc = doc
+			if len(docs) > 0 && docs[0].Name == s.Deployment {
+				e.doc = docs[0]
 			}
 			out = append(out, e)
 		}
@@ -139,12 +136,16 @@ func (i *viewIndex) deployments() []entry {
 	})
 }
 
-// declared yields the documents, in the order of names.
-func (i *viewIndex) declared() iter.Seq2[string, *schema.Deployment] {
+// declared returns the documents, in the order of names.
+func (i *viewIndex) declared() []*schema.Deployment {
 	if i.of.State == nil {
-		return func(func(string, *schema.Deployment) bool) {}
+		return nil
 	}
-	return i.of.State.Deployments()
+	out := make([]*schema.Deployment, 0, i.of.State.Len())
+	for _, d := range i.of.State.Deployments() {
+		out = append(out, d)
+	}
+	return out
 }
 
 // ofApp returns the deployments that ask for an app; those of one that is

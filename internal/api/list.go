@@ -86,7 +86,11 @@ func (n *noun[T]) page(w *world, things listing[T], keep filter[T], by *orderBy,
 			return c > 0 && by.Direction == ascending || c < 0 && by.Direction == descending
 		})
 	}
-	return n.cut(w, things, from, min(things.len, from+int(p.First)), *by), nil
+	to := min(things.len, from+int(p.First))
+	if err := w.meter.spendObjects(to - from); err != nil {
+		return nil, err
+	}
+	return n.cut(things, from, to, *by), nil
 }
 
 // position returns what stands where the page begins, after which it goes on;
@@ -130,8 +134,7 @@ func (n *noun[T]) arrange(w *world, things listing[T], keep filter[T], by string
 }
 
 // cut makes a connection of the things from one place to another.
-func (n *noun[T]) cut(w *world, things listing[T], from, to int, by orderBy) *connection[T] {
-	w.meter.takeObjects(to - from)
+func (n *noun[T]) cut(things listing[T], from, to int, by orderBy) *connection[T] {
 	c := &connection[T]{TotalCount: count(things.len), Nodes: make([]T, to-from), PageInfo: pageInfo{HasNextPage: to < things.len}}
 	for i := range c.Nodes {
 		c.Nodes[i] = things.at(from + i)

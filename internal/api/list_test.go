@@ -170,7 +170,7 @@ func TestPagesOfCommits(t *testing.T) {
 		}
 		for _, c := range history {
 			if n := len(slices.DeleteFunc(slices.Clone(told), func(h string) bool { return h != c.Hash })); n != 1 {
-				t.Errorf("%s was told %d times", c.Hash, n)
+				r.t.Errorf("%s was told %d times", c.Hash, n)
 			}
 		}
 	})

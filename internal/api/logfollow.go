@@ -107,11 +107,11 @@ func (v *liveLog) start(ctx context.Context, p *logPod) {
 	if p.until.After(o.Since) {
 		o.Since = p.until
 	}
-	skip := repeats{p.until, p.same}
+	skip, backend, name := repeats{p.until, p.same}, p.backend, p.name
 	p.reading = true
 	v.reading++
 	v.running.Go(func() {
-		err := v.read(ctx, p, o, func(line backends.LogLine) error {
+		err := v.read(ctx, backend, name, o, func(line backends.LogLine) error {
 			if !skip.repeat(line) && !send(ctx, v.lines, liveLine{p, line}) {
 				return ctx.Err()
 			}

@@ -63,7 +63,10 @@ func parseLogQuery(raw string, now time.Time) (*logQuery, *Error) {
 	if q.timestamps, err = yes(values, "timestamps"); err != nil {
 		return nil, asError(err)
 	}
-	return q, q.parseBounds(values.Get("tail"), values.Get("since"), now)
+	if err := q.parseBounds(values.Get("tail"), values.Get("since"), now); err != nil {
+		return nil, err
+	}
+	return q, nil
 }
 
 func (q *logQuery) parseBounds(tail, since string, now time.Time) *Error {

@@ -73,7 +73,7 @@ type logReader struct {
 	alive time.Duration
 }
 
-// A logPod is a pod whose log is read.
+// A logPod is a pod whose log is read. It belongs to who runs the reader.
 type logPod struct {
 	name, backend string
 	label         string // before its lines
@@ -93,7 +93,7 @@ func (l *logReader) know(p backends.Pod) *logPod {
 	}
 	fresh := &logPod{name: p.Name, backend: p.Backend, label: p.Name}
 	for _, other := range l.pods {
-		if other.name == fresh.name { // on another backend
+		if other.name == fresh.name && other.backend != fresh.backend {
 			fresh.label, other.label = fresh.backend+"/"+fresh.name, other.backend+"/"+other.name
 		}
 	}
@@ -119,12 +119,12 @@ func (l *logReader) run(ctx context.Context) error {
 
 // read calls each for every line of a pod. The error is an [Error], unless it is
 // each's own or ctx's.
-func (l *logReader) read(ctx context.Context, p *logPod, o backends.LogOptions, each func(backends.LogLine) error) error {
+func (l *logReader) read(ctx context.Context, backend, pod string, o backends.LogOptions, each func(backends.LogLine) error) error {
 	for _, b := range l.api.o.Backends {
-		if b.Name() != p.backend {
+		if b.Name() != backend {
 			continue
 		}
-		err := b.Logs(ctx, p.name, o, each)
+		err := b.Logs(ctx, pod, o, each)
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (l *logReader) read(ctx context.Context, p *logPod, o backends.LogOptions, 
 		}
 		return e
 	}
-	return missing("backend", p.backend, nil)
+	return missing("backend", backend, nil)
 }
 
 // tell passes a line on.
@@ -170,7 +170,7 @@ func (l *logReader) past(ctx context.Context) error {
 		s := &pastLog{pod: p, lines: make(chan backends.LogLine)}
 		running.Go(func() {
 			defer close(s.lines)
-			s.err = l.read(ctx, p, l.query.past(), func(line backends.LogLine) error {
+			s.err = l.read(ctx, p.backend, p.name, l.query.past(), func(line backends.LogLine) error {
 				if !send(ctx, s.lines, line) {
 					return ctx.Err()
 				}

@@ -41,7 +41,7 @@ const usage = `Berth's query API: GraphQL by POST, as application/json.
     -d '{"query": "{ deployments { nodes { name state reason } } }"}'
 
 Subscriptions are answered with Accept: text/event-stream. From another machine
-than the server's own, add -H "Authorization: Bearer $BERTH_TOKEN". The schema
+than the server's own, add -H "Authorization: Bearer $BERTH_SERVER_TOKEN". The schema
 can be asked for by introspection, and stands in docs/api.md.
 `
 

@@ -65,11 +65,11 @@ func (u podUsage) MemoryLimit() *byteCount {
 func (w *world) usage(deployment, backend *string) (*usageReport, error) {
 	if deployment != nil {
 		if _, ok := w.view.Status(*deployment); !ok {
-			return nil, errNoSuch("deployment", *deployment, "'berth get deployments' lists those that are declared or running")
+			return nil, missing("deployment", *deployment, w.deploymentNames())
 		}
 	}
 	if backend != nil && !slices.ContainsFunc(w.api.o.Backends, func(b backends.Backend) bool { return b.Name() == *backend }) {
-		return nil, errNoSuch("backend", *backend, "'berth get backends' lists those that are configured")
+		return nil, missing("backend", *backend, w.backendNames())
 	}
 	all := w.use.get(w.askUsage)
 	out := &usageReport{Time: all.Time, Pods: []podUsage{}, Problems: []usageProblem{}}

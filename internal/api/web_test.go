@@ -104,25 +104,31 @@ func (w *web) send(ctx context.Context, method, target, body string, headers ...
 	return resp
 }
 
-// get returns the status and the whole body of an answer.
+// ask returns the status and the whole body of an answer.
+func (w *web) ask(method, target, body string, headers ...string) (int, string) {
+	w.t.Helper()
+	resp := w.send(w.t.Context(), method, target, body, headers...)
+	defer resp.Body.Close()
+	return resp.StatusCode, whole(w, resp)
+}
+
 func (w *web) get(target string, headers ...string) (int, string) {
 	w.t.Helper()
-	return whole(w, w.send(w.t.Context(), http.MethodGet, target, "", headers...))
+	return w.ask(http.MethodGet, target, "", headers...)
 }
 
 func (w *web) post(body string, headers ...string) (int, string) {
 	w.t.Helper()
-	return whole(w, w.send(w.t.Context(), http.MethodPost, "/graphql", body, append([]string{"Content-Type", "application/json"}, headers...)...))
+	return w.ask(http.MethodPost, "/graphql", body, append([]string{"Content-Type", "application/json"}, headers...)...)
 }
 
-func whole(w *web, resp *http.Response) (int, string) {
+func whole(w *web, resp *http.Response) string {
 	w.t.Helper()
-	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return resp.StatusCode, string(body)
+	return string(body)
 }
 
 // A listener reads the lines of a stream as they come.
@@ -136,9 +142,10 @@ func (w *web) listen(resp func(context.Context) *http.Response) *listener {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	l := &listener{w: w, lines: make(chan string, 10_000), cancel: cancel}
-	r := resp(ctx)
+	r := resp(ctx) //nolint:bodyclose // whoever reads the lines closes it
 	if r.StatusCode != http.StatusOK {
-		_, body := whole(w, r)
+		body := whole(w, r)
+		r.Body.Close()
 		cancel()
 		w.t.Fatalf("%d %s", r.StatusCode, body)
 	}

@@ -99,7 +99,7 @@ func serverURL(text string) (*url.URL, error) {
 			Err: errors.New("its address cannot be understood"), Hint: "write it as http://HOST:PORT or https://HOST"}
 	case u.User != nil:
 		return nil, &schema.Error{Op: "ask", Resource: u.Scheme + "://" + u.Host, Kind: schema.Terminal,
-			Err: errors.New("the address holds a user or password"), Hint: "leave it out; a token goes into BERTH_TOKEN"}
+			Err: errors.New("the address holds a user or password"), Hint: "leave it out; a token goes into BERTH_SERVER_TOKEN"}
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	return u, nil

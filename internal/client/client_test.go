@@ -280,12 +280,12 @@ func TestLogs(t *testing.T) {
 			t.Errorf("asked %s", r.URL.RawQuery)
 		}
 		says(200, "application/x-ndjson", `{"pod":"a","backend":"lab","time":"2026-11-21T12:00:01Z","stderr":true,"text":"<one>"}`+"\n\n"+
-			`{"error":{"message":"the engine went away","extensions":{"code":"UNAVAILABLE","hint":"ask again"}}}`+"\n")(w, r)
+			`{"error":{"message":"the engine went away","extensions":{"code":"UNAVAILABLE","hint":"ask again"}}}`+"\n"+`{"pod":"b","text":"two"}`+"\n")(w, r)
 	})
 	var got []client.LogLine
 	err := c.Logs(t.Context(), client.LogQuery{Deployments: []string{"web"}, Pods: []string{"a", "b"}, Backend: "lab", Follow: true, Tail: 5, Since: since},
 		func(l client.LogLine) error { got = append(got, l); return nil })
-	want := []client.LogLine{{Pod: "a", Backend: "lab", Time: since.Truncate(time.Second).Add(time.Second), Stderr: true, Text: "<one>"}}
+	want := []client.LogLine{{Pod: "a", Backend: "lab", Time: since.Truncate(time.Second).Add(time.Second), Stderr: true, Text: "<one>"}, {Pod: "b", Text: "two"}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

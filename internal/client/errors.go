@@ -76,11 +76,11 @@ func (c *Client) unreached(ctx context.Context, err error) error {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return c.failed(schema.Terminal, errors.New("its certificate is signed by an unknown authority"), "name the authority's file with --ca-file or BERTH_CA_FILE")
+		return c.failed(schema.Terminal, errors.New("its certificate is signed by an unknown authority"), "name the authority's file with --ca-file or BERTH_SERVER_CA_FILE")
 	case errors.As(err, &hostname):
 		return c.failed(schema.Terminal, hostname, "name the server as its certificate does")
 	case errors.As(err, &certificate):
-		return c.failed(schema.Terminal, certificate.Err, "the server's certificate must be renewed, or its authority named with --ca-file or BERTH_CA_FILE")
+		return c.failed(schema.Terminal, certificate.Err, "the server's certificate must be renewed, or its authority named with --ca-file or BERTH_SERVER_CA_FILE")
 	case errors.As(err, &record), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return c.failed(schema.Terminal, errors.New("it does not speak TLS"), "write http:// instead of https://")
 	}

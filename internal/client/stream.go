@@ -71,7 +71,8 @@ type LogLine struct {
 }
 
 // Logs calls each for every line, until all has been told, or, when it follows,
-// until all pods have ended and all deployments are gone, or ctx ends.
+// until all pods have ended and all deployments are gone, or ctx ends. That a pod
+// cannot be read does not end the others; the first such error is returned at the end.
 func (c *Client) Logs(ctx context.Context, q LogQuery, each func(LogLine) error) error {
 	address := c.base.JoinPath("logs")
 	address.RawQuery = q.values().Encode()
@@ -84,6 +85,7 @@ func (c *Client) Logs(ctx context.Context, q LogQuery, each func(LogLine) error)
 		return err
 	}
 	defer resp.Body.Close()
+	var failed error
 	err = eachLine(resp.Body, func(line []byte) error {
 		if len(line) == 0 {
 			return nil
@@ -96,12 +98,15 @@ func (c *Client) Logs(ctx context.Context, q LogQuery, each func(LogLine) error)
 			return handed{c.notBerth("a line of the log is no JSON")}
 		}
 		if l.Error != nil {
-			return handed{c.refused(*l.Error)}
+			if failed == nil {
+				failed = c.refused(*l.Error)
+			}
+			return nil // the other pods go on
 		}
 		return hand(each(l.LogLine))
 	})
 	if errors.Is(err, io.EOF) {
-		return nil // the end of a log is the end of the answer
+		return failed // the end of a log is the end of the answer
 	}
 	return c.ended(ctx, err)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
@@ -98,6 +99,7 @@ func BenchmarkOneChange(b *testing.B) {
 	backend := &stillBackend{applied: make(chan string, benchDeployments)}
 	e := engine.New(engine.Options{
 		Backends: []engine.Backend{{Backend: backend, Config: schema.BackendConfig{Name: "still", Type: schema.BackendDocker}}}, Sources: src,
+		Journal: journal.New(journal.Options{}),
 	})
 	ctx, cancel := context.WithCancel(b.Context())
 	ended := make(chan error, 1)

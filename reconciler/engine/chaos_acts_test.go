@@ -26,7 +26,7 @@ func drawAct(t *rapid.T) act {
 	return act{
 		What: rapid.SampledFrom([]string{
 			"publish", "publish", "withdraw", "declare", "declare", "declare", "declare", "remove", "suspend", "break", "blind", "stale",
-			"kill", "stop", "pause", "delete", "crash", "cut", "restore", "restart", "abort", "hint", "wait",
+			"kill", "stop", "pause", "delete", "crash", "cut", "restore", "restart", "abort", "hint", "wait", "retry", "reconcile",
 		}).Draw(t, "what"),
 		Which:   rapid.IntRange(0, 9).Draw(t, "which"),
 		Version: rapid.SampledFrom([]string{"1.0.0", "1.0.0", "1.1.0", "1.2.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"}).Draw(t, "version"),
@@ -76,9 +76,27 @@ func (c *chaos) do(a act) {
 		c.start()
 	case "abort":
 		c.stop(time.Second)
+	case "retry":
+		c.retry(name)
+	case "reconcile":
+		c.reconcile([]string{name, ""}[a.How&1], []string{"b0", "b1", "", ""}[a.How>>1&3])
 	case "hint":
 		c.start()
 		c.tell(engine.Change{Everything: a.How%2 == 0})
+	}
+}
+
+// retry asks Berth to try a failed rollout again. It is always answered.
+func (c *chaos) retry(name string) {
+	if e := c.engine; e != nil {
+		c.retries.Go(func() { e.Retry(c.ctx, name) })
+	}
+}
+
+// reconcile asks Berth to look again, perhaps at what is not there.
+func (c *chaos) reconcile(name, backend string) {
+	if c.engine != nil {
+		c.engine.Reconcile(name, backend)
 	}
 }
 

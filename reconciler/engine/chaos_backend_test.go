@@ -65,6 +65,14 @@ func (b *farBackend) Remove(ctx context.Context, deployment string, report func(
 	return errors.Join(err, b.travel(ctx, "removed "+deployment))
 }
 
+func (b *farBackend) Forget(ctx context.Context, deployment string, report func(backends.Step)) error {
+	if err := b.travel(ctx, "forget "+deployment); err != nil {
+		return err
+	}
+	err := b.Backend.Forget(ctx, deployment, b.counted(report))
+	return errors.Join(err, b.travel(ctx, "forgotten "+deployment))
+}
+
 func (b *farBackend) counted(report func(backends.Step)) func(backends.Step) {
 	return func(s backends.Step) {
 		if s.Done && s.Verb != "pull" {

@@ -129,6 +129,7 @@ func (c *chaos) checkFrozen() {
 // checkEnd checks that everything is as it is declared.
 func (c *chaos) checkEnd() {
 	c.checkViewEnd()
+	c.checkJournal()
 	all := true
 	for _, name := range names() {
 		live, failed := c.podsOf(name)

@@ -18,6 +18,7 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/desired"
@@ -81,7 +82,9 @@ type chaos struct {
 	cancel  context.CancelFunc
 	ended   chan error
 	log     logBook
+	journal *journal.Journal // of the last start
 	commits int
+	retries sync.WaitGroup // that were not answered yet
 
 	published map[string]bool
 	suspended map[string]*schema.Deployment
@@ -200,9 +203,10 @@ func (c *chaos) start() {
 			Config:  schema.BackendConfig{Name: name, Type: schema.BackendDocker, Workers: 2},
 		})
 	}
+	c.journal = journal.New(journal.Options{})
 	c.engine = engine.New(engine.Options{
 		Backends: bs, Sources: c.sources, Logger: slog.New(slog.NewTextHandler(&c.log, &slog.HandlerOptions{ReplaceAttr: plainTime})),
-		Grace:  time.Second,
+		Journal: c.journal, Grace: time.Second,
 		Random: func() float64 { return 0.5 },
 	})
 	ctx, cancel := context.WithCancel(c.ctx)
@@ -232,6 +236,7 @@ func (c *chaos) stop(most time.Duration) {
 		c.errorf("stopping took %s", took)
 	}
 	c.engine = nil
+	c.retries.Wait()
 }
 
 // putRight mends all that is broken, and confirms what was removed.

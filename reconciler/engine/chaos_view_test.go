@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/reconciler/journal"
 )
 
 // checkView checks that the parts of the view agree, at any time.
@@ -35,6 +36,27 @@ func (c *chaos) checkView() {
 	}
 	if !slices.Equal(planned, names) {
 		c.errorf("the view shows %v, planned are %v", names, planned)
+	}
+}
+
+// checkJournal checks that the journal agrees with what is declared and there, when
+// nothing happens any more.
+func (c *chaos) checkJournal() {
+	for s := range c.engine.View().Statuses() {
+		last, known := c.journal.Rollout(s.Deployment)
+		d, declared := c.state().Deployment(s.Deployment)
+		if !declared || d.ReplicaCount() == 0 || last.State == journal.Superseded { // it was taken back before it made a pod
+			continue
+		}
+		switch {
+		case s.State == engine.StateReady && (!known || last.State != journal.Ready || last.Version != s.Release || last.Backend != s.Backend),
+			s.State == engine.StateFailed && (!known || last.State != journal.Failed):
+			c.errorf("%s is %s %s on %s, its last rollout %+v", s.Deployment, s.State, s.Release, s.Backend, last)
+		}
+	}
+	o, commits := c.engine.View().Outcome, c.journal.Commits()
+	if o.Commit != "" && (len(commits) == 0 || commits[0].Hash != o.Commit || o.Verdict != engine.Pending && commits[0].Verdict != string(o.Verdict)) {
+		c.errorf("the outcome is %+v, the journal knows %+v", o, commits)
 	}
 }
 

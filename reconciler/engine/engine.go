@@ -10,8 +10,11 @@
 // backend something is to do; a worker applies the decision of that moment and
 // records what it observed, which may mark further deployments.
 //
+// Readers are shown a [View] (view.go, publish.go), and are never waited for. What
+// happens is told to a journal (record.go, rollout.go), which decides nothing.
+//
 // What fails is paused (pause.go): nothing but a new input, or news of the pods,
-// lets it be tried earlier. What was cut off may have left pods that nobody has
+// lets it be tried earlier, or a person who asks (request.go, retry.go). What was cut off may have left pods that nobody has
 // seen: until they were, nothing is made on another backend (plan.go, world.go).
 package engine
 
@@ -29,6 +32,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
@@ -63,7 +67,8 @@ type Options struct {
 	Backends []Backend
 	Sources  Sources
 	Logger   *slog.Logger
-	Metrics  *Metrics // nil: none
+	Metrics  *Metrics         // nil: none
+	Journal  *journal.Journal // nil: nothing is recorded
 	// Resync is how often the pods of a backend are listed although no event
 	// told of a change; default 5 minutes, with jitter.
 	Resync time.Duration
@@ -82,6 +87,7 @@ type Engine struct {
 	sources Sources
 	log     *slog.Logger
 	metrics *Metrics
+	journal *journal.Journal
 	resync  time.Duration
 	grace   time.Duration
 	dryRun  bool
@@ -109,14 +115,17 @@ type Engine struct {
 	statuses  map[string]*status
 	counts    map[State]int // of statuses
 	last      Outcome       // that was told of the commit
+	recorded  Outcome       // that the journal was told of last
 	outcomes  quota         // of what is told of it
 	rewind    rewind
+	answers   []*retrial // that were carried out, and are told when the view shows it
+	stopped   bool       // Run ended
 }
 
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
 		wake: make(chan struct{}, 1),
 		apps: map[string]bool{}, edited: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
 		statuses: map[string]*status{}, counts: map[State]int{},
@@ -218,11 +227,13 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, w := range e.workers {
 		w.queue.ShutDown()
 	}
-	cut := time.AfterFunc(e.grace, func() { stop(errors.New("berth is stopping")) })
+	cut := time.AfterFunc(e.grace, func() { stop(errStopping) })
 	defer cut.Stop()
 	err := workers.Wait()
 	stop(nil)
-	return errors.Join(err, loops.Wait())
+	err = errors.Join(err, loops.Wait())
+	e.endRetrials()
+	return err
 }
 
 // jittered returns d, at most a fifth longer or shorter.

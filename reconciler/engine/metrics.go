@@ -54,12 +54,11 @@ func (m *Metrics) planned(took time.Duration, decisions int) {
 	m.decided.Add(float64(decisions))
 }
 
+// kinds are the words for what workers do.
+var kinds = map[taskKind]string{apply: "apply", remove: "remove", forget: "forget"}
+
 func (m *Metrics) worked(backend string, kind taskKind, took time.Duration, err error) {
-	work := "apply"
-	if kind == remove {
-		work = "remove"
-	}
-	m.work.WithLabelValues(backend, work).Observe(took.Seconds())
+	m.work.WithLabelValues(backend, kinds[kind]).Observe(took.Seconds())
 	if err != nil {
 		m.errors.WithLabelValues(backend, string(schema.KindOf(err))).Inc()
 	}

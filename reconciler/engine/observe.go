@@ -28,7 +28,7 @@ func (w *worker) observe(ctx context.Context) {
 		if time.Since(began) > most {
 			pause = first // it held for a while: the next try comes soon
 		}
-		if !sleep(ctx, w.engine.jittered(pause)) {
+		if !w.sleep(ctx, w.engine.jittered(pause)) {
 			return
 		}
 		pause = min(2*pause, most)
@@ -69,6 +69,19 @@ func (w *worker) follow(ctx context.Context) error {
 	}
 }
 
+// listNow asks for a list at once, also where the backend does not answer and a
+// pause is made. The caller holds the engine's mu.
+func (w *worker) listNow() {
+	w.askList()
+	if w.engine.world.backends[w.index].Problem == "" {
+		return
+	}
+	select {
+	case w.hurry <- struct{}{}:
+	default:
+	}
+}
+
 // askList asks for a list of all pods soon; requests coalesce.
 func (w *worker) askList() {
 	select {
@@ -91,6 +104,10 @@ func (w *worker) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if !w.known {
+		w.known = true
+		e.recallRollouts(pods, time.Now())
+	}
 	e.mu.Lock()
 	b := &e.world.backends[w.index]
 	back := b.Problem != ""
@@ -100,10 +117,10 @@ func (w *worker) list(ctx context.Context) error {
 		e.doubt(name, listed)
 		e.dirty[name] = true
 	}
-	e.publish()
 	e.mu.Unlock()
 	if back {
 		w.told = time.Time{}
+		e.recordBackend(w.backend.Name(), slog.LevelInfo, fmt.Sprintf("it answers: %s, %d pods", capacity.Engine, len(pods)))
 		e.log.Info("backend answers", "backend", w.backend.Name(), "engine", capacity.Engine,
 			"cpus", capacity.CPU.String(), "memory", fmt.Sprintf("%.1fGiB", float64(capacity.Memory)/(1<<30)), "gpus", len(capacity.GPUs), "pods", len(pods))
 	}
@@ -127,8 +144,8 @@ func (w *worker) lost(err error) {
 	}
 	b.Problem, w.told = why, time.Now()
 	e.replan, e.unseen = true, true
-	e.publish()
 	e.log.Warn("backend does not answer: its pods run on, and it is tried again", "backend", w.backend.Name(), "error", why)
+	e.recordBackend(w.backend.Name(), slog.LevelWarn, "it does not answer, its pods run on: "+why)
 	e.poke()
 }
 
@@ -142,6 +159,7 @@ func (w *worker) event(ev backends.Event) {
 	defer e.mu.Unlock()
 	if s := e.statuses[ev.Deployment]; s != nil && ev.What != "" {
 		s.log.tell(e.log, slog.LevelInfo, ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
+		e.recordPod(w.backend.Name(), s, ev)
 	}
 	e.world.hear(w.index, ev.Deployment)
 	if d, ok := e.decision(ev.Deployment); !ok || d.Workload == nil || d.Backend != w.backend.Name() {
@@ -172,11 +190,15 @@ func (w *worker) prune(ctx context.Context) {
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits before the backend is tried again, unless somebody is in a hurry;
+// false: ctx ended.
+func (w *worker) sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
+		return true
+	case <-w.hurry:
 		return true
 	case <-ctx.Done():
 		return false

@@ -82,7 +82,7 @@ func (t *tally) failed() bool { return t.bad.Len()+len(t.problems) > 0 }
 // read takes in what is wrong in the documents of a state.
 func (t *tally) read(state *desired.State) {
 	t.problems = nil
-	for _, p := range state.Problems().Errors() {
+	for _, p := range state.Errors() {
 		t.problems = append(t.problems, p.Error())
 	}
 	slices.Sort(t.problems)
@@ -133,5 +133,6 @@ func (e *Engine) tellOutcome() {
 	if o.Verdict == Failure {
 		level = slog.LevelError
 	}
+	e.recordOutcome(o, level)
 	e.outcomes.tell(e.log, level, "commit "+string(o.Verdict)+": "+o.Summary, "commit", short(o.Commit))
 }

@@ -62,8 +62,8 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 	if v.State == nil { // nothing is known of what shall run: nothing is done
 		if e.plan == nil && v != e.view {
 			e.view, e.unseen = v, true // the catalog can be looked at
-			e.publish()
 		}
+		e.publish()
 		return time.Time{}
 	}
 	now := time.Now()
@@ -81,6 +81,7 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 		e.replanNew = false
 	}
 	e.publish()
+	e.tellAnswers()
 	e.tellOutcome()
 	next = e.rewind.again
 	for _, at := range e.alarms {
@@ -91,6 +92,8 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 
 // planOnce plans what is dirty and queues what follows. The caller holds mu.
 func (e *Engine) planOnce(v view, now time.Time) {
+	e.recordApps(v)
+	e.recordInForce(v, now)
 	in := e.input(v, now)
 	names := slices.Collect(maps.Keys(e.dirty))
 	all := e.replan || e.plan == nil
@@ -203,6 +206,7 @@ const (
 	nothing taskKind = iota
 	apply
 	remove
+	forget // what failed, which is asked for by a person
 )
 
 type task struct {

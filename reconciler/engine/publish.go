@@ -12,12 +12,13 @@ func (e *Engine) show(name string) { e.world.unseen[name] = true }
 
 // publish lets readers see what changed since the last view. The next one shares
 // with it all that did not change, so that one change among 10,000 deployments
-// costs microseconds. The caller holds mu, and publishes before it lets go of it.
+// costs microseconds. The planning loop alone publishes, so that what comes at
+// once is shown at once: whoever changes something pokes it. The caller holds mu.
 func (e *Engine) publish() {
-	if len(e.world.unseen) == 0 && !e.unseen {
+	before, names := e.shown.Load(), e.world.unseen
+	if len(names) == 0 && !e.unseen && e.outcome(before) == before.Outcome {
 		return
 	}
-	before, names := e.shown.Load(), e.world.unseen
 	e.world.unseen, e.unseen = map[string]bool{}, false
 	edits := make(map[string]*Status, len(names))
 	for name := range names {

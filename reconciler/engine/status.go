@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/schema"
 )
@@ -58,6 +59,7 @@ type status struct {
 	Status
 	about string // the task that State and Reason tell of; empty: none
 	log   quota
+	anew  bool // what is made next is a rollout, even to what was there before
 }
 
 // note takes in a decision. What work has told of the very same task stands,
@@ -83,6 +85,7 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			}
 		case s.State != StateFailed || !told: // a rollout that failed before; its backend may have said more
 			e.turn(s, StateFailed, d.Reason, "")
+			e.turnRollout(d, journal.Failed, d.Reason)
 		}
 	case planner.Remove:
 		if !told {
@@ -145,7 +148,10 @@ func (e *Engine) homeTask(d planner.Decision) task {
 func (e *Engine) status(d planner.Decision) *status {
 	s := e.statuses[d.Deployment]
 	if s == nil {
-		s = &status{Status: Status{Deployment: d.Deployment, Since: time.Now(), Commit: e.madeBy(d.Deployment)}}
+		s = &status{
+			Status: Status{Deployment: d.Deployment, Since: time.Now(), Commit: e.madeBy(d.Deployment)},
+			anew:   len(e.world.pods[d.Deployment]) == 0,
+		}
 		e.statuses[d.Deployment] = s
 	}
 	before := s.Status
@@ -188,17 +194,19 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 	if s == nil {
 		return // it went while it was worked on
 	}
-	e.poke() // the commit's outcome may be another one
 	about := e.homeTask(d).id()
 	switch {
 	case err != nil:
 		e.turn(s, stateAfter(err), err.Error(), about)
+		e.turnRollout(d, rolloutAfter(err), err.Error())
 	case t.kind == remove:
 		e.markDirty(d.Deployment)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
+		e.turnRollout(d, journal.Failed, p.Reason)
 	case p.Phase != backends.PhaseReady:
 		e.turn(s, StateProgressing, p.Reason, about)
+		e.turnRollout(d, journal.Progressing, p.Reason)
 	case len(d.Leave) > 0 && e.arrived(d):
 		e.turn(s, StateProgressing, "it runs on "+d.Backend+", and leaves "+strings.Join(d.Leave, ", "), about)
 		e.markDirty(d.Deployment)
@@ -227,6 +235,7 @@ func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 		}
 	}
 	e.turn(s, StateReady, reason, "")
+	e.turnRollout(d, journal.Ready, reason)
 }
 
 // levels says how loud a turn to a state is.
@@ -249,6 +258,7 @@ func (e *Engine) turn(s *status, to State, reason, about string) {
 	s.State, s.Reason = to, reason
 	e.show(s.Deployment)
 	s.log.tell(e.log, levels[to], string(to)+": "+reason, "deployment", s.Deployment)
+	e.recordState(s, levels[to], reason)
 }
 
 // move keeps count of how many deployments are in which state; the state "" is
@@ -287,7 +297,10 @@ func (e *Engine) forget(name string) {
 	e.drop(name)
 	if s := e.statuses[name]; s != nil {
 		e.move(s, "")
+		s.State = ""
 		e.log.Info("removed", "deployment", name)
+		e.recordState(s, slog.LevelInfo, "removed")
+		e.journal.Turn(name, journal.Superseded, "it is declared no more")
 		delete(e.statuses, name)
 		e.show(name)
 	}

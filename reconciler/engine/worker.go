@@ -27,11 +27,14 @@ type worker struct {
 	queue   workqueue.TypedDelayingInterface[string] // while it runs
 	retries workqueue.TypedRateLimiter[string]
 	relist  chan struct{} // one slot
+	hurry   chan struct{} // one slot: a backend that did not answer is tried at once
 	told    time.Time     // when it was last told that the backend does not answer; zero: it does
+	known   bool          // it was listed once
 
 	// Guarded by the engine's mu:
 	underway map[string]underway
 	pauses   map[string]*pause
+	retrials map[string]*retrial
 }
 
 // underway is work in progress on one deployment.
@@ -47,8 +50,10 @@ func newWorker(e *Engine, b Backend, index int) *worker {
 		engine: e, backend: b, index: index,
 		retries:  workqueue.NewTypedItemExponentialFailureRateLimiter[string](firstRetry, lastRetry),
 		relist:   make(chan struct{}, 1),
+		hurry:    make(chan struct{}, 1),
 		underway: map[string]underway{},
 		pauses:   map[string]*pause{},
+		retrials: map[string]*retrial{},
 	}
 }
 
@@ -96,6 +101,7 @@ func (w *worker) drop(name string) {
 	}
 	delete(w.pauses, name)
 	w.retries.Forget(name)
+	w.answer(name, nil, noDeployment("retry", name))
 }
 
 // work does what the newest decision asks about one deployment.
@@ -108,16 +114,17 @@ func (w *worker) work(ctx context.Context, name string) {
 		return
 	}
 	began := time.Now()
-	var progress backends.Progress
-	var err error
-	if t.kind == apply {
-		progress, err = w.backend.Apply(ctx, *d.Workload, e.tellStep(w.backend.Name(), d))
-	} else {
-		err = w.backend.Remove(ctx, name, e.tellStep(w.backend.Name(), d))
-	}
+	progress, err := w.do(ctx, d, t)
 	e.metrics.worked(w.backend.Name(), t.kind, time.Since(began), err)
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if t.kind == forget {
+		if err != nil && errors.Is(context.Cause(ctx), errSuperseded) {
+			err = refuse(name, "its input changed meanwhile", "see what becomes of that")
+		}
+		w.forgot(name, err)
+		return
+	}
 	w.observed(ctx, name, t, progress, err)
 	switch {
 	case errors.Is(context.Cause(ctx), errSuperseded):
@@ -127,7 +134,20 @@ func (w *worker) work(ctx context.Context, name string) {
 		e.noteWork(d, t, progress, err)
 	}
 	w.settle(ctx, name, t, progress.Again, err)
-	e.publish()
+	e.poke()
+}
+
+// do has the backend take the steps of a task.
+func (w *worker) do(ctx context.Context, d planner.Decision, t task) (p backends.Progress, err error) {
+	report := w.engine.tellStep(w.backend.Name(), d)
+	switch t.kind {
+	case apply:
+		return w.backend.Apply(ctx, *d.Workload, report)
+	case forget:
+		return p, w.backend.Forget(ctx, d.Deployment, report)
+	default:
+		return p, w.backend.Remove(ctx, d.Deployment, report)
+	}
 }
 
 // begin notes that work begins, and returns on what; nothing if nothing is to be
@@ -141,13 +161,24 @@ func (w *worker) begin(name string, cancel context.CancelCauseFunc) (planner.Dec
 		return d, task{}
 	}
 	t := e.task(w, d)
-	if t.kind == nothing || w.stillPaused(name, t, false) {
+	if w.retrials[name] != nil {
+		if err := e.retriable(name); err != nil {
+			w.answer(name, nil, err) // it was to be removed, suspended or the like meanwhile
+		} else {
+			t.kind = forget
+		}
+	}
+	if t.kind == nothing || t.kind != forget && w.stillPaused(name, t, false) {
 		return d, task{}
 	}
 	if t.kind == apply {
 		delete(e.doubts, name)
 	}
-	w.underway[name] = underway{kind: t.kind, task: t.id(), began: e.world.clock, cancel: cancel}
+	id := t.id()
+	if t.kind == apply {
+		e.beginRollout(d, id)
+	}
+	w.underway[name] = underway{kind: t.kind, task: id, began: e.world.clock, cancel: cancel}
 	return d, t
 }
 
@@ -176,7 +207,7 @@ func (w *worker) observed(ctx context.Context, name string, t task, progress bac
 // and then again.
 const progressPause = 5 * time.Second
 
-// tellStep returns a function that logs the steps taken for a decision.
+// tellStep returns a function that tells of the steps taken for a decision.
 func (e *Engine) tellStep(backend string, d planner.Decision) func(backends.Step) {
 	var mu sync.Mutex
 	heard := time.Now() // when the last line was written that anybody reads
@@ -192,6 +223,9 @@ func (e *Engine) tellStep(backend string, d planner.Decision) func(backends.Step
 			text = fmt.Sprintf("%s: %s", s.Verb, s.Detail)
 		}
 		level(text, "deployment", d.Deployment, "pod", s.Pod, "backend", backend)
+		if s.Done {
+			e.recordStep(backend, d, s, text)
+		}
 		e.metrics.step(backend, s)
 	}
 }

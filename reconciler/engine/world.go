@@ -94,6 +94,15 @@ func (w *world) observed(backend int, deployment string, pods []backends.Pod, be
 	return w.replace(w.backends[backend].Name, deployment, pods)
 }
 
+// forgot notes that the failed pods of one deployment were removed.
+func (w *world) forgot(backend int, deployment string) {
+	w.touch(backend, deployment)
+	name := w.backends[backend].Name
+	w.replace(name, deployment, slices.DeleteFunc(w.podsOn(name, deployment), func(p backends.Pod) bool {
+		return p.State == backends.PodFailed
+	}))
+}
+
 // lostTrack notes that a worker cannot tell what it left of one deployment.
 func (w *world) lostTrack(backend int, deployment string) {
 	w.touch(backend, deployment)

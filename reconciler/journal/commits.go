@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -44,6 +45,22 @@ func (c CommitRecord) bounded() CommitRecord {
 	return c
 }
 
+// history is the commits at one moment, the newest first. It never changes.
+type history struct {
+	commits []*CommitRecord
+	copy    func() []CommitRecord // made when first asked for
+}
+
+func newHistory(commits []*CommitRecord) *history {
+	return &history{commits, sync.OnceValue(func() []CommitRecord {
+		out := make([]CommitRecord, len(commits))
+		for i, c := range commits {
+			out[i] = *c
+		}
+		return out
+	})}
+}
+
 // InForce notes that a commit came into force. One that was pending until then
 // is superseded. changed are the deployments that it changed; nil: not known.
 func (j *Journal) InForce(hash string, since time.Time, changed []string) {
@@ -52,24 +69,35 @@ func (j *Journal) InForce(hash string, since time.Time, changed []string) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	all := slices.Clone(*j.commits.Load())
-	for i := range all {
-		if all[i].Verdict == VerdictPending && all[i].Hash != hash {
-			all[i].Verdict = VerdictSuperseded
+	known := j.commits.Load().commits
+	all := make([]*CommitRecord, 0, len(known)+1)
+	c := CommitRecord{Hash: hash}
+	at := find(known, hash)
+	if at >= 0 {
+		c = *known[at]
+	} else { // it is the newest, until the history says otherwise
+		all = append(all, nil)
+	}
+	for _, k := range known {
+		if k.Verdict == VerdictPending {
+			k = k.decided(VerdictSuperseded, k.Summary)
 		}
+		all = append(all, k)
 	}
-	at := find(all, hash)
-	if at < 0 { // it is the newest, until the history says otherwise
-		at, all = 0, slices.Insert(all, 0, CommitRecord{Hash: hash})
-	}
-	c := &all[at]
 	c.Verdict, c.Summary, c.Since = VerdictPending, "", since
 	if changed != nil {
 		c.Changed = changed
 	}
-	*c = c.bounded()
+	c = c.bounded()
+	all[max(0, at)] = &c
 	j.inForce = hash
 	j.store(all)
+}
+
+func (c *CommitRecord) decided(verdict, summary string) *CommitRecord {
+	d := *c
+	d.Verdict, d.Summary = verdict, cut(summary, MaxMessage)
+	return &d
 }
 
 // Outcome notes what became of a commit that was in force.
@@ -79,9 +107,9 @@ func (j *Journal) Outcome(hash, verdict, summary string) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	all := slices.Clone(*j.commits.Load())
+	all := slices.Clone(j.commits.Load().commits)
 	if at := find(all, hash); at >= 0 {
-		all[at].Verdict, all[at].Summary = verdict, cut(summary, MaxMessage)
+		all[at] = all[at].decided(verdict, summary)
 		j.store(all)
 	}
 }
@@ -90,37 +118,35 @@ func (j *Journal) Outcome(hash, verdict, summary string) {
 // or its newest part. It gives the order, and message, author and time; what is
 // known of a commit already stands, of others nothing is known but that they were.
 // Commits that the history does not have stay next to those that they were next to.
-func (j *Journal) Seed(history []CommitRecord) {
+func (j *Journal) Seed(commits []CommitRecord) {
 	if j == nil {
 		return
 	}
-	history = history[:min(len(history), j.most)]
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	known := *j.commits.Load()
-	all := make([]CommitRecord, 0, len(known)+len(history))
-	before, after := strays(known, history)
-	all = append(all, before[""]...)
-	for i, c := range history {
-		if c.Hash == "" || find(history[:i], c.Hash) >= 0 {
-			continue
+	known, seeds := j.commits.Load().commits, []*CommitRecord{}
+	for _, c := range commits[:min(len(commits), j.most)] {
+		if c.Hash != "" && find(seeds, c.Hash) < 0 {
+			seeds = append(seeds, merged(known, c))
 		}
-		all = append(all, before[c.Hash]...)
-		all = append(all, merged(known, c))
-		all = append(all, after[c.Hash]...)
+	}
+	before, after := strays(known, seeds)
+	all := before[""]
+	for _, c := range seeds {
+		all = slices.Concat(all, before[c.Hash], []*CommitRecord{c}, after[c.Hash])
 	}
 	j.store(all)
 }
 
-// strays returns the known commits that the history does not have: by the commit
-// of the history that they stand before, or, if there is none, after. Where the
-// history has none of the known commits, all stand before "", which is its newest.
-func strays(known, history []CommitRecord) (before, after map[string][]CommitRecord) {
-	before, after = map[string][]CommitRecord{}, map[string][]CommitRecord{}
-	var row []CommitRecord
+// strays returns the known commits that the seeds do not have: by the commit of
+// the seeds that they stand before, or, if there is none, after. Where the seeds
+// have none of the known commits, all stand before "", which is the newest seed.
+func strays(known, seeds []*CommitRecord) (before, after map[string][]*CommitRecord) {
+	before, after = map[string][]*CommitRecord{}, map[string][]*CommitRecord{}
+	var row []*CommitRecord
 	last := ""
 	for _, c := range known {
-		if find(history, c.Hash) < 0 {
+		if find(seeds, c.Hash) < 0 {
 			row = append(row, c)
 			continue
 		}
@@ -135,30 +161,30 @@ func strays(known, history []CommitRecord) (before, after map[string][]CommitRec
 }
 
 // merged returns a commit of the history with what is known of it.
-func merged(known []CommitRecord, c CommitRecord) CommitRecord {
+func merged(known []*CommitRecord, c CommitRecord) *CommitRecord {
 	c = c.bounded()
 	c.Verdict = cmp.Or(c.Verdict, VerdictUnknown)
 	if at := find(known, c.Hash); at >= 0 {
 		k := known[at]
 		c.Verdict, c.Summary, c.Since, c.Changed = k.Verdict, k.Summary, k.Since, k.Changed
 	}
-	return c
+	return &c
 }
 
 // store publishes the commits, without the oldest that are too many; the one in
 // force stays. The caller holds mu.
-func (j *Journal) store(all []CommitRecord) {
+func (j *Journal) store(all []*CommitRecord) {
 	if len(all) > j.most {
 		if at := find(all, j.inForce); at >= j.most {
 			all[j.most-1] = all[at]
 		}
 		all = slices.Clone(all[:j.most])
 	}
-	j.commits.Store(&all)
+	j.commits.Store(newHistory(all))
 }
 
-func find(all []CommitRecord, hash string) int {
-	return slices.IndexFunc(all, func(c CommitRecord) bool { return c.Hash == hash })
+func find(all []*CommitRecord, hash string) int {
+	return slices.IndexFunc(all, func(c *CommitRecord) bool { return c.Hash == hash })
 }
 
 // Commits returns the commits of the desired state, the newest first, as far as
@@ -167,5 +193,5 @@ func (j *Journal) Commits() []CommitRecord {
 	if j == nil {
 		return nil
 	}
-	return *j.commits.Load()
+	return j.commits.Load().copy()
 }

@@ -49,9 +49,9 @@ type Journal struct {
 	mu       sync.Mutex // held by writers, one at a time
 	stories  *shelf[Event]
 	rollouts *shelf[Rollout]
-	commits  atomic.Pointer[[]CommitRecord] // the newest first; replaced, never changed
-	most     int                            // how many commits are kept
-	inForce  string                         // the commit; empty: not known yet
+	commits  atomic.Pointer[history]
+	most     int    // how many commits are kept
+	inForce  string // the commit; empty: not known yet
 }
 
 // New returns an empty journal.
@@ -66,6 +66,6 @@ func New(o Options) *Journal {
 		now: o.Now, events: newRing(o.Events), most: cmp.Or(max(0, o.Commits), 200),
 		stories: newShelf[Event](o.PerDeployment, 4*o.Events), rollouts: newShelf[Rollout](o.Rollouts, 2*o.Events),
 	}
-	j.commits.Store(new([]CommitRecord))
+	j.commits.Store(newHistory(nil))
 	return j
 }

@@ -44,7 +44,7 @@ func (a *app) same(b *app) bool {
 	if a == nil || b == nil {
 		return (a == nil || !a.listed) && (b == nil || !b.listed)
 	}
-	return a.listed == b.listed && a.Name == b.Name && a.Description == b.Description && a.Author == b.Author && a.Logo == b.Logo &&
+	return a.listed == b.listed && a.Owner == b.Owner && a.Name == b.Name && a.Description == b.Description && a.Author == b.Author && a.Logo == b.Logo &&
 		slices.EqualFunc(a.Releases, b.Releases, sameContent) && slices.EqualFunc(a.Shadowed, b.Shadowed, sameContent)
 }
 

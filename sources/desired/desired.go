@@ -119,6 +119,20 @@ func (s *State) AllBroken() iter.Seq2[schema.Ref, schema.Problem] {
 // slice is the state's own: it is read only.
 func (s *State) Problems() schema.Problems { return s.problems() }
 
+// Errors returns the problems that are no mere notices, in the order of files and
+// lines. It looks only at what has errors, not at every file.
+func (s *State) Errors() schema.Problems {
+	var all schema.Problems
+	for f := range s.bad.Values() {
+		all = append(all, f.problems.Errors()...)
+	}
+	for n := range s.broken.Values() {
+		all = append(all, n.problems.Errors()...)
+	}
+	all.Sort()
+	return all
+}
+
 func (s *State) gather() schema.Problems {
 	var all schema.Problems
 	for f := range s.files.Values() {

@@ -97,6 +97,9 @@ func TestStateDependsOnFilesAlone(t *testing.T) {
 				t.Fatalf("With changed the state before it:\n%s", d)
 			}
 			checkDiff(t, before, look(next), diff)
+			if d := cmp.Diff(next.Problems().Errors(), next.Errors()); d != "" {
+				t.Fatalf("of the problems, these are the errors (-), not these (+):\n%s", d)
+			}
 			s = next
 		}
 		files := slices.Collect(maps.Values(last)) // in any order: Go's maps have none
