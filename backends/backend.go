@@ -273,7 +273,7 @@ type Phase string
 
 // The phases.
 const (
-	PhaseReady       Phase = "ready"       // every replica is ready, nothing else is there
+	PhaseReady       Phase = "ready"       // every replica is ready, and what else is there is going
 	PhaseProgressing Phase = "progressing" // on its way; an event or Again tells more
 	PhaseFailed      Phase = "failed"      // the rollout was given up; not tried again until the input changes
 )

@@ -114,7 +114,8 @@ func (f *fixture) ready(w backends.Workload) []backends.Pod {
 	return pods
 }
 
-// pods lists the pods of a deployment.
+// pods lists the pods of a deployment that are there to stay: neither those that
+// are being removed, nor an object that stands for them.
 func (f *fixture) pods(deployment string) []backends.Pod {
 	f.Helper()
 	all, err := f.b.Pods(f.ctx())
@@ -123,7 +124,7 @@ func (f *fixture) pods(deployment string) []backends.Pod {
 	}
 	var pods []backends.Pod
 	for _, p := range all {
-		if p.Deployment == deployment {
+		if p.Deployment == deployment && p.State != backends.PodGoing && p.State != backends.PodAbsent {
 			pods = append(pods, p)
 		}
 	}

@@ -269,7 +269,9 @@ func (e *Engine) arrived(d planner.Decision) bool {
 	if d.Workload == nil {
 		return false
 	}
-	pods := e.world.podsOn(d.Backend, d.Deployment)
+	pods := slices.DeleteFunc(e.world.podsOn(d.Backend, d.Deployment), func(p backends.Pod) bool {
+		return p.State == backends.PodAbsent || p.State == backends.PodGoing
+	})
 	spec := d.Workload.SpecHash()
 	return len(pods) == d.Workload.Replicas && good(pods, time.Now()) == len(pods) &&
 		!slices.ContainsFunc(pods, func(p backends.Pod) bool { return p.SpecHash != spec })

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/sources/sorted"
 )
 
@@ -43,19 +44,26 @@ func (e *Engine) publish() {
 // row returns what the view shows of a deployment; nil: it is neither declared
 // nor there. The caller holds mu.
 func (e *Engine) row(name string) *Status {
-	pods := slices.Clip(e.world.pods[name])
+	pods, objects := slices.Clip(e.world.pods[name]), []backends.Pod(nil)
+	if slices.ContainsFunc(pods, absent) {
+		objects = slices.DeleteFunc(slices.Clone(pods), func(p backends.Pod) bool { return !absent(p) })
+		pods = slices.DeleteFunc(slices.Clone(pods), absent)
+	}
 	s := e.statuses[name]
 	switch {
 	case s != nil:
 		row := s.Status
-		row.Pods = pods
+		row.Pods, row.objects = pods, objects
 		return &row
-	case len(pods) > 0:
-		return &Status{Deployment: name, Pods: pods}
+	case len(pods)+len(objects) > 0:
+		return &Status{Deployment: name, Pods: pods, objects: objects}
 	default:
 		return nil
 	}
 }
+
+// absent tells whether a pod is none, but the object that stands for a deployment.
+func absent(p backends.Pod) bool { return p.State == backends.PodAbsent }
 
 // A tally sorts deployments by what they mean for the outcome of their commit.
 type tally struct {

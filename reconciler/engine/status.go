@@ -40,7 +40,8 @@ type Status struct {
 	Commit     string // of the desired state, that made it so
 	Pods       []backends.Pod
 
-	runs bool // it is suspended, and its pods run as declared
+	runs    bool           // it is suspended, and its pods run as declared
+	objects []backends.Pod // those that stand for it where it has no pods
 }
 
 // Ready counts the pods that are ready at now.

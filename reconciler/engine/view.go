@@ -3,6 +3,7 @@ package engine
 import (
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -103,10 +104,25 @@ func (v *View) Pods() map[string][]backends.Pod {
 	return v.pods
 }
 
+// observed returns the pods, and the objects that stand for deployments without any.
+func (v *View) observed() map[string][]backends.Pod {
+	all, own := v.Pods(), false
+	for name, s := range v.rows.All() {
+		if len(s.objects) == 0 {
+			continue
+		}
+		if !own {
+			all, own = maps.Clone(all), true
+		}
+		all[name] = slices.Concat(s.Pods, s.objects)
+	}
+	return all
+}
+
 // Input returns what the plan was made of, to explain it.
 func (v *View) Input(now time.Time) planner.Input {
 	return planner.Input{
-		Desired: v.State, Catalog: v.Catalog, Backends: v.Backends, Pods: v.Pods(), Now: now,
+		Desired: v.State, Catalog: v.Catalog, Backends: v.Backends, Pods: v.observed(), Now: now,
 		Unreadable: v.unreadable, Rewound: v.rewound, Confirmed: v.Confirmed,
 	}
 }

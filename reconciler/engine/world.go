@@ -165,12 +165,13 @@ func (w *world) replace(backend, deployment string, pods []backends.Pod) bool {
 // sameSight tells whether two observations of a pod say the same to a reader.
 func sameSight(a, b backends.Pod) bool {
 	return samePod(a, b) && a.Name == b.Name && a.ExitCode == b.ExitCode && a.Digest == b.Digest && slices.Equal(a.GPUs, b.GPUs) &&
-		a.Ordinal == b.Ordinal && a.SpecHash == b.SpecHash && a.InputHash == b.InputHash && a.CreatedAt.Equal(b.CreatedAt)
+		a.Ordinal == b.Ordinal && a.CreatedAt.Equal(b.CreatedAt)
 }
 
-// samePod tells whether two observations of a pod say the same to the planner.
+// samePod tells whether two observations of a pod say the same to the planner. A
+// pod is what it was made of, but an object that stands for pods may change.
 func samePod(a, b backends.Pod) bool {
-	return a.ID == b.ID && a.State == b.State && a.Health == b.Health && a.StartedAt.Equal(b.StartedAt) &&
+	return a.ID == b.ID && a.State == b.State && a.SpecHash == b.SpecHash && a.InputHash == b.InputHash && a.Health == b.Health && a.StartedAt.Equal(b.StartedAt) &&
 		a.Restarts == b.Restarts && a.Reason == b.Reason && slices.Equal(a.Endpoints, b.Endpoints)
 }
 

@@ -26,7 +26,7 @@ func (g *planning) compare(s *subject, c *candidate, d Decision) Decision {
 	}
 	d.Leave = s.leave(d.Backend)
 	here := s.here(d.Backend)
-	changed := s.changed(want, here, d)
+	changed := s.changed(want, here, d, g.in.Backends[c.backend].Capacity.Orchestrates)
 	if changed.action == Keep {
 		d.Action, d.Reason = Keep, changed.reason
 		g.book(s, c, c.ask.replicas)
@@ -99,8 +99,9 @@ func failedReason(p *backends.Pod, d Decision) string {
 }
 
 // changed says what keeps the pods from being as they should be. The gravest is
-// told; all of it is put right at once.
-func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change {
+// told; all of it is put right at once. On an engine that orchestrates, an object
+// stands for a deployment also without replicas.
+func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision, orchestrated bool) change {
 	if len(d.Leave) > 0 {
 		return change{Replace, fmt.Sprintf("it moves to %s, from %s", d.Backend, strings.Join(d.Leave, ", "))}
 	}
@@ -116,6 +117,8 @@ func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change
 			return change{Replace, fmt.Sprintf("replica %d is there twice", p.Ordinal)}
 		}
 	}
+	object := slices.ContainsFunc(here, absent)
+	here = there(here)
 	replicas := want.workload.Replicas
 	for _, p := range here {
 		if p.Ordinal < 0 || p.Ordinal >= replicas {
@@ -127,7 +130,21 @@ func (s *subject) changed(want *wanted, here []*backends.Pod, d Decision) change
 			return change{Replace, "pod " + p.Name + " failed with an input that has changed, and is removed"}
 		}
 	}
+	if replicas == 0 && orchestrated && !object && len(here) == 0 {
+		return change{Create, "the object that stands for it is missing"}
+	}
 	return missing(here, want)
+}
+
+// absent tells whether a pod is none, but the object that stands for a deployment.
+func absent(p *backends.Pod) bool { return p.State == backends.PodAbsent }
+
+// there returns the pods that are there.
+func there(pods []*backends.Pod) []*backends.Pod {
+	if !slices.ContainsFunc(pods, absent) {
+		return pods
+	}
+	return slices.DeleteFunc(slices.Clone(pods), absent)
 }
 
 // difference says in words by what a pod differs from what is wanted now.
@@ -193,7 +210,7 @@ func (g *planning) surge(want *wanted, here []*backends.Pod, ch change) int {
 		return 0
 	}
 	old, bad := 0, 0
-	for _, p := range here {
+	for _, p := range there(here) {
 		if p.SpecHash == want.specHash() {
 			continue
 		}
@@ -233,13 +250,13 @@ func (g *planning) prevented(s *subject, c *candidate, want *wanted, here []*bac
 
 // allThere tells whether every replica has a pod as it is wanted.
 func allThere(want *wanted, here []*backends.Pod) bool {
-	there := map[int]bool{}
-	for _, p := range here {
+	good := map[int]bool{}
+	for _, p := range there(here) {
 		if p.SpecHash == want.specHash() && p.Ordinal >= 0 && p.Ordinal < want.workload.Replicas {
-			there[p.Ordinal] = true
+			good[p.Ordinal] = true
 		}
 	}
-	return len(there) == want.workload.Replicas
+	return len(good) == want.workload.Replicas
 }
 
 // runsOtherwise tells whether pods live, and none as it is wanted.

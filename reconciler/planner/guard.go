@@ -10,7 +10,7 @@ import (
 
 // A Guard tells whether all removals are held back, and why.
 type Guard struct {
-	Running int    // deployments with pods
+	Running int    // deployments with pods, or with an object that stands for them
 	Orphans int    // of these, those that are declared no more and would be removed
 	Reason  string // why none is removed; empty: they are
 	Kind    schema.ErrorKind

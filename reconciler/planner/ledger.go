@@ -195,9 +195,9 @@ func (l *ledger) holderOf(backend int, port hostPort) string {
 }
 
 // observed returns what a pod holds. One that a rollout gave up will not run
-// again, so it holds nothing.
+// again, so it holds nothing; nor does one that is not there.
 func observed(p *backends.Pod, capacity *backends.Capacity) usage {
-	if p.State == backends.PodFailed {
+	if p.State == backends.PodFailed || p.State == backends.PodAbsent {
 		return usage{}
 	}
 	u := usage{cpu: p.CPU, memory: p.Memory, pods: 1}

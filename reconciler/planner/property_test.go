@@ -40,6 +40,7 @@ func drawBackend(t *rapid.T, name string) Backend {
 	b.Capacity.Memory = schema.Bytes(rapid.SampledFrom([]int{0, 8e9, 32e9}).Draw(t, "memory"))
 	b.Capacity.CPU = schema.CPU(rapid.SampledFrom([]int{0, 4000}).Draw(t, "cpu"))
 	b.Capacity.OneHost = rapid.Bool().Draw(t, "one host")
+	b.Capacity.Orchestrates = !b.Capacity.OneHost && rapid.Bool().Draw(t, "orchestrates")
 	b.Capacity.Allow.Privileged = rapid.Bool().Draw(t, "privileged allowed")
 	for i := range rapid.IntRange(0, 3).Draw(t, "GPUs") {
 		vendor := rapid.SampledFrom([]schema.GPUVendor{schema.NVIDIA, schema.AMD}).Draw(t, "vendor")
@@ -189,10 +190,17 @@ func TestPlansConverge(t *testing.T) {
 				if p.Backend != d.Backend || ordinals[p.Ordinal] || p.SpecHash != d.Workload.SpecHash() {
 					t.Fatalf("%s is kept with pods %+v", d.Deployment, w.pods[d.Deployment])
 				}
+				if p.State == backends.PodAbsent && d.Workload.Replicas > 0 {
+					t.Fatalf("%s is kept with an object for pods that are there: %+v", d.Deployment, w.pods[d.Deployment])
+				}
 				ordinals[p.Ordinal] = true
 			}
-			if len(ordinals) != d.Workload.Replicas {
-				t.Fatalf("%s is kept with %d of %d pods", d.Deployment, len(ordinals), d.Workload.Replicas)
+			there := d.Workload.Replicas
+			if there == 0 && w.backend(d.Backend).Capacity.Orchestrates {
+				there = 1 // the object that stands for them
+			}
+			if len(ordinals) != there {
+				t.Fatalf("%s is kept with %d of %d pods", d.Deployment, len(ordinals), there)
 			}
 		}
 		for name := range w.pods {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -13,7 +14,7 @@ import (
 // Each says why the candidate is out (empty: it is not), and whether that may
 // pass without a change to the input.
 var rules = [...]func(*planning, *subject, *candidate) (why string, passing bool){
-	ruleNamed, ruleListed, ruleSelectors, ruleAllowed, ruleOnePort, ruleSize, ruleRoom, ruleGPUs, rulePorts,
+	ruleNamed, ruleListed, ruleSelectors, ruleAllowed, ruleEnds, ruleOnePort, ruleSize, ruleRoom, ruleGPUs, rulePorts,
 }
 
 // ruleNamed: the deployment may name a flavour and a backend.
@@ -44,8 +45,6 @@ func ruleSelectors(g *planning, s *subject, c *candidate) (string, bool) {
 	return "", false
 }
 
-const networkHost = "host"
-
 // ruleAllowed: what reaches out of the container is allowed by the server's
 // configuration.
 func ruleAllowed(g *planning, _ *subject, c *candidate) (string, bool) {
@@ -58,8 +57,8 @@ func ruleAllowed(g *planning, _ *subject, c *candidate) (string, bool) {
 		return refuse("privileged mode", "privileged")
 	}
 	switch c.ask.Network {
-	case "", "none":
-	case networkHost:
+	case "", backends.NetworkNone:
+	case backends.NetworkHost:
 		if !allow.HostNetwork {
 			return refuse("the host's network", "hostNetwork")
 		}
@@ -128,6 +127,21 @@ func dockerDefault(name string) bool {
 	default:
 		return false
 	}
+}
+
+// ruleEnds: an engine that keeps pods itself starts again whatever ends, and
+// gives every pod a network.
+func ruleEnds(g *planning, _ *subject, c *candidate) (string, bool) {
+	b := &g.in.Backends[c.backend]
+	switch r := c.ask.Restart; {
+	case !b.Capacity.Orchestrates:
+		return "", false
+	case r == schema.RestartNo, r == schema.RestartOnFailure:
+		return fmt.Sprintf("restart: %s cannot be had there: %s starts again whatever ends", r, b.Type), false
+	case c.ask.Network == backends.NetworkNone:
+		return fmt.Sprintf("network: none cannot be had there: %s gives every pod a network", b.Type), false
+	}
+	return "", false
 }
 
 // ruleOnePort: a host port is given once, so several replicas on one host cannot

@@ -141,6 +141,9 @@ func goArch(name string) string {
 
 func matchLabel(s schema.Selector, c *backends.Capacity) Match {
 	told, ok := c.Labels[s.Key]
+	if values := c.HostLabels[s.Key]; !ok && len(values) > 0 {
+		return matched(s.Value == "" || slices.Contains(values, s.Value))
+	}
 	if !ok {
 		switch s.Key {
 		case "arch", "kubernetes.io/arch", "beta.kubernetes.io/arch":

@@ -117,13 +117,14 @@ func (s *subject) seat(g *planning) {
 	s.home = g.index(first.Backend)
 	s.from = Placement{Release: first.Release, Flavour: first.Flavour, Backend: first.Backend, SpecHash: first.SpecHash}
 	for _, p := range s.pods {
-		if live(&p) {
+		if live(&p) && p.State != backends.PodAbsent {
 			s.from.Replicas++
 		}
 	}
 }
 
-// live tells whether a pod counts as one that runs, or should.
+// live tells whether a pod counts as one that runs, or should. The object that
+// stands for a deployment without pods does: it says what is there.
 func live(p *backends.Pod) bool {
 	return p.State != backends.PodFailed && p.State != backends.PodGoing
 }

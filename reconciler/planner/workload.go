@@ -134,6 +134,9 @@ func (g *planning) want(s *subject, c *candidate) *wanted {
 		Rollout:  rollout(s.doc, c.ask, b),
 	}
 	w.Pod = podSpec(c.ask, c.flavour)
+	if b.Capacity.Orchestrates {
+		w.Pod.Needs = needs(c.flavour.Selectors)
+	}
 	if c.ask.gpus > 0 {
 		w.Pod.GPUVendor = c.fit.vendor
 	}
@@ -157,6 +160,20 @@ func podSpec(a *ask, f *schema.Flavour) backends.PodSpec {
 		Healthcheck: a.Healthcheck, StopGracePeriod: orDefault(a.StopGracePeriod, defaultStopGrace),
 		Restart: a.Restart, Pull: a.Pull, Capabilities: a.Capabilities, Privileged: a.Privileged, Network: a.Network,
 	}
+}
+
+// needs returns what a host must have, as far as it tells one from another: the
+// selectors that are required and that ask for hardware or a label.
+func needs(selectors []schema.Selector) []schema.Selector {
+	var out []schema.Selector
+	for _, s := range selectors {
+		hardware := s.GPU() || s.Kind == schema.SelectCPU || s.Kind == schema.SelectRAM || s.Kind == schema.SelectLabel
+		if s.Required && hardware {
+			s.Weight = 0 // it says nothing of what is required, and must not change the hash
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // environment is the flavour's env, under the deployment's, under what every pod
@@ -199,7 +216,7 @@ func neverTwo(d *schema.Deployment, a *ask, b *Backend) string {
 	switch {
 	case len(a.fixed) > 0 && b.Capacity.OneHost:
 		return "port " + strconv.Itoa(int(a.fixed[0].port)) + " cannot be held twice"
-	case a.Network == networkHost && b.Capacity.OneHost:
+	case a.Network == backends.NetworkHost && b.Capacity.OneHost:
 		return "the host's network cannot be used twice"
 	case a.gpus > 0 && d.Rollout.Strategy != schema.Rolling:
 		return "GPUs are given to one pod at a time"

@@ -140,7 +140,7 @@ func (w *world) step(d Decision) bool {
 	hash, here := want.SpecHash(), map[int]bool{}
 	for i, p := range w.pods[d.Deployment] {
 		switch {
-		case p.Backend != d.Backend:
+		case p.Backend != d.Backend, p.State == backends.PodAbsent:
 		case p.State == backends.PodFailed && p.InputHash != want.InputHash(), p.Ordinal >= want.Replicas:
 			return w.drop(d.Deployment, func(o backends.Pod) bool { return o.ID == p.ID })
 		case p.SpecHash == hash && here[p.Ordinal]:
@@ -156,7 +156,7 @@ func (w *world) step(d Decision) bool {
 	}
 	for i := range want.Replicas { // one after the other, as a rolling replacement does
 		if here[i] && w.drop(d.Deployment, func(p backends.Pod) bool {
-			return p.Ordinal == i && p.Backend == d.Backend && p.SpecHash != hash && p.State != backends.PodFailed
+			return p.Ordinal == i && p.Backend == d.Backend && (p.SpecHash != hash && p.State != backends.PodFailed || p.State == backends.PodAbsent)
 		}) {
 			return true
 		}
@@ -165,9 +165,28 @@ func (w *world) step(d Decision) bool {
 			return true
 		}
 	}
-	return w.drop(d.Deployment, func(p backends.Pod) bool {
+	if w.drop(d.Deployment, func(p backends.Pod) bool {
 		return p.SpecHash != hash && p.Backend == d.Backend || slices.Contains(d.Leave, p.Backend)
+	}) {
+		return true
+	}
+	return want.Replicas == 0 && w.stand(want)
+}
+
+// stand makes the object that stands for a deployment without pods, where the
+// engine has one.
+func (w *world) stand(want *backends.Workload) bool {
+	on := func(p backends.Pod) bool { return p.Backend == want.Backend }
+	if !w.backend(want.Backend).Capacity.Orchestrates || slices.ContainsFunc(w.pods[want.Deployment], on) {
+		return false
+	}
+	w.made++
+	w.pods[want.Deployment] = append(slices.Clone(w.pods[want.Deployment]), backends.Pod{
+		Backend: want.Backend, ID: fmt.Sprintf("id%d", w.made), Name: want.Deployment, Deployment: want.Deployment,
+		App: want.App, Release: want.Release, Flavour: want.Flavour, Source: want.Source, Commit: want.Commit,
+		SpecHash: want.SpecHash(), InputHash: want.InputHash(), Image: want.Pod.Image, State: backends.PodAbsent, CreatedAt: w.now,
 	})
+	return true
 }
 
 // edit changes a pod; lists of pods are never changed in place.

@@ -1,0 +1,163 @@
+package planner
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
+)
+
+// withCluster adds a backend that orchestrates, and that comes last by its priority.
+func withCluster(w *world) {
+	w.backends = append(w.backends, Backend{
+		Name: "cluster", Type: schema.BackendKubernetes, Known: true, Priority: -1,
+		Capacity: backends.Capacity{
+			CPU: 64_000, Memory: 256e9, Arch: "amd64", OS: "linux", Orchestrates: true,
+			GPUs:       []backends.GPU{{ID: "n1/nvidia-0", Vendor: schema.NVIDIA}, {ID: "n1/nvidia-1", Vendor: schema.NVIDIA}},
+			HostLabels: map[string][]string{"zone": {"a", "b"}},
+		},
+	})
+}
+
+func network(name string) func(*schema.Deployment) {
+	return func(d *schema.Deployment) { d.Network = name }
+}
+
+func TestOrchestrated(t *testing.T) {
+	cluster := on("cluster")
+	none := all(withCluster, database(cluster, replicas(0)))
+	two := all(withCluster, database(cluster, replicas(2)))
+	gone := func(w *world) { delete(w.pods, "john") }
+	for _, s := range []story{
+		{name: "no replicas: the object is made", after: none,
+			want: want{action: Create, at: "vanilla@cluster", says: []string{"the object that stands for it is missing"}}},
+		{name: "no replicas: the object is kept", before: none, want: want{action: Keep, says: []string{"no replicas"}}},
+		{name: "no replicas, on Docker: there is nothing", after: database(replicas(0)), want: want{action: Keep}},
+		{name: "no replicas, removed by hand", before: none, after: gone, want: want{action: Create}},
+		{name: "no replicas, another specification", before: none, after: database(cluster, replicas(0), env("A", "1")),
+			want: want{action: Replace, says: []string{"its specification changed"}}},
+		{name: "no replicas, old pods are going", before: none, after: func(w *world) {
+			d, _ := New(w.input()).Decision("john")
+			w.start(d.Workload, 0)
+			w.edit("john", 1, inState(backends.PodGoing))
+		}, want: want{action: Keep}},
+		{name: "from 0 to 2", before: none, after: database(cluster, replicas(2)), want: want{action: Create, says: []string{"no pod is there"}}},
+		{name: "from 2 to 0", before: two, after: database(cluster, replicas(0)), want: want{action: Replace, says: []string{"scale from 2 to 0"}}},
+		{name: "its pods were not made yet", before: two, after: func(w *world) {
+			delete(w.pods, "john")
+			d, _ := New(w.input()).Decision("john")
+			w.stand(d.Workload)
+		}, want: want{action: Create, says: []string{"no pod is there"}}},
+		{name: "declared no more", before: none, after: func(w *world) { delete(w.docs, "john") }, want: want{action: Remove}},
+		{name: "its rollout failed", before: none, after: all(database(cluster), func(w *world) {
+			d, _ := New(w.input()).Decision("john")
+			w.start(d.Workload, 0)
+			w.edit("john", 1, inState(backends.PodFailed))
+		}), want: want{action: Hold, kind: schema.Invalid}},
+		{name: "its rollout failed, and no replicas are wanted", before: none, after: func(w *world) {
+			d, _ := New(w.input()).Decision("john")
+			w.start(d.Workload, 0)
+			w.edit("john", 1, inState(backends.PodFailed))
+		}, want: want{action: Replace, says: []string{"is removed"}}},
+		{name: "moves to Docker", before: two, after: database(on("lab"), replicas(2)),
+			want: want{action: Replace, at: "vanilla@lab", says: []string{"it moves to lab, from cluster"}}},
+		{name: "moves to Docker without replicas", before: none, after: database(on("lab"), replicas(0)),
+			want: want{action: Replace, at: "vanilla@lab", says: []string{"it moves to lab, from cluster"}}},
+		{name: "moves from Docker", before: database(on("lab")), after: all(withCluster, database(cluster)),
+			want: want{action: Replace, at: "vanilla@cluster", says: []string{"it moves to cluster, from lab"}}},
+		{name: "stays where its object is", before: none, after: all(database(replicas(0)), func(w *world) { w.backend("cluster").Priority = -9 }),
+			want: want{action: Keep, at: "vanilla@cluster"}},
+		{name: "what ends is for Docker", after: all(withCluster, database(restart(schema.RestartNo))), want: want{action: Create, at: "vanilla@lab"}},
+		{name: "what ends is for Docker only", after: all(withCluster, database(cluster, restart(schema.RestartOnFailure))),
+			want: want{action: Hold, says: []string{"restart: on-failure cannot be had there: kubernetes starts again whatever ends"}}},
+		{name: "no network is for Docker only", after: all(withCluster, database(cluster, network("none"))),
+			want: want{action: Hold, says: []string{"network: none cannot be had there"}}},
+		{name: "a port of any host", after: all(withCluster, database(cluster, ports("8080:80"), replicas(3))), want: want{action: Create}},
+		{name: "a label that some hosts have", after: all(withCluster, func(w *world) {
+			w.flavour("org.db", "1.0.0", "vanilla").Selectors = []schema.Selector{{Kind: schema.SelectLabel, Key: "zone", Value: "b", Required: true}}
+		}, database()), want: want{action: Create, at: "vanilla@cluster"}},
+		{name: "a label that no host has", after: all(withCluster, func(w *world) {
+			w.flavour("org.db", "1.0.0", "vanilla").Selectors = []schema.Selector{{Kind: schema.SelectLabel, Key: "zone", Value: "c", Required: true}}
+		}, database()), want: want{action: Hold}},
+	} {
+		s.run(t)
+	}
+}
+
+// Whatever is asked of it, a cluster settles: what was made once is kept.
+func TestOrchestratedSettles(t *testing.T) {
+	w := newWorld()
+	withCluster(w)
+	for _, n := range []int{0, 2, 0, 3, 1, 0} {
+		for _, place := range []string{"cluster", "cluster", "lab", "cluster"} {
+			database(on(place), replicas(n))(w)
+			w.settle(t)
+			objects, pods := 0, 0
+			for _, p := range w.pods["john"] {
+				switch {
+				case p.Backend != place:
+					t.Errorf("%d replicas on %s: left on %s: %+v", n, place, p.Backend, p)
+				case p.State == backends.PodAbsent:
+					objects++
+				default:
+					pods++
+				}
+			}
+			stands := n == 0 && place == "cluster"
+			if pods != n || (objects == 1) != stands || objects > 1 {
+				t.Errorf("%d replicas on %s: %d pods and %d objects", n, place, pods, objects)
+			}
+		}
+	}
+}
+
+// An object without pods holds nothing of its backend.
+func TestAbsentHoldsNothing(t *testing.T) {
+	w := newWorld()
+	withCluster(w)
+	w.declare("idle", "org.stardist", on("cluster"), flavour("cuda"), replicas(0))
+	w.settle(t)
+	w.edit("idle", 0, func(p *backends.Pod) { p.CPU, p.Memory, p.GPUs = 64_000, 256e9, []string{"n1/nvidia-0", "n1/nvidia-1"} })
+	w.declare("john", "org.stardist", on("cluster"), flavour("cuda"), replicas(2), memory(100e9), gpuNumber(1))
+	want{action: Create, at: "cuda@cluster"}.check(t, w.decide(t, "john"))
+	if d := w.decide(t, "idle"); d.From.Replicas != 0 || d.Action != Keep {
+		t.Errorf("%s from %+v, want it kept, without replicas", d.Action, d.From)
+	}
+}
+
+// What a flavour needs is told to engines that choose among hosts, and to no other.
+func TestNeeds(t *testing.T) {
+	w := newWorld()
+	withCluster(w)
+	w.flavour("org.stardist", "0.4.10", "cuda").Selectors = []schema.Selector{
+		{Kind: schema.SelectCUDA, Required: true, Weight: 3, Version: "11.2"},
+		{Kind: schema.SelectRAM, Memory: 8e9, Weight: 2},
+		{Kind: schema.SelectLabel, Key: "zone", Required: true, Weight: 1},
+		{Kind: schema.SelectService, Name: "store", Required: true, Weight: 1},
+		{Kind: schema.SelectResource, Name: "gpu", Value: "cuda-11", Required: true, Weight: 1},
+	}
+	w.backend("lab").Capacity.Labels = map[string]string{"zone": "a"}
+	for backend, want := range map[string][]schema.Selector{
+		"lab": nil,
+		"cluster": {
+			{Kind: schema.SelectCUDA, Required: true, Version: "11.2"},
+			{Kind: schema.SelectLabel, Key: "zone", Required: true},
+			{Kind: schema.SelectResource, Name: "gpu", Value: "cuda-11", Required: true},
+		},
+	} {
+		w.declare("john", "org.stardist", on(backend), flavour("cuda"))
+		d := w.decide(t, "john")
+		if d.Workload == nil {
+			t.Fatalf("%s: %s", backend, d.Reason)
+		}
+		if diff := cmp.Diff(want, d.Workload.Pod.Needs); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", backend, diff)
+		}
+	}
+	if f := w.flavour("org.stardist", "0.4.10", "cuda"); f.Selectors[0].Weight != 3 || !slices.ContainsFunc(f.Selectors, func(s schema.Selector) bool { return !s.Required }) {
+		t.Error("the release was changed")
+	}
+}
