@@ -21,7 +21,7 @@ var looksHashed = regexp.MustCompile(`-[0-9a-f]{8}$`)
 // follows, so that no two texts share a name.
 func dnsName(text string, most int) string {
 	name := clean(strings.ToLower(text), func(r rune) bool { return r == '-' })
-	if name == text && len(name) <= most && !looksHashed.MatchString(name) {
+	if name == text && name != "" && len(name) <= most && !looksHashed.MatchString(name) {
 		return name
 	}
 	if most -= hashed + 1; len(name) > most {

@@ -102,17 +102,28 @@ type (
 	alternatives = []term
 )
 
-// affinity says which nodes have what the flavour needs: labels, and GPUs of which
-// the vendor's feature discovery tells. What no label of a node tells, it is taken
-// to have, as everywhere in Berth. A label that the configuration gives the whole
-// backend is asked of no node.
+// nodeSelector returns the labels that the flavour needs of a node, with their
+// values. A label that the configuration gives the whole backend is asked of no node.
+func (s settings) nodeSelector(p backends.PodSpec) map[string]string {
+	out := map[string]string{}
+	for _, n := range p.Needs {
+		if _, ours := s.cfg.Capacity.Labels[n.Key]; n.Kind == schema.SelectLabel && n.Value != "" && !ours {
+			key, value := nodeLabel(n)
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// affinity says which nodes have what else the flavour needs: labels of any value,
+// and GPUs of which the vendor's feature discovery tells. What no label of a node
+// tells of its GPUs, it is taken to have, as everywhere in Berth.
 func (s settings) affinity(p backends.PodSpec) *corev1.Affinity {
 	var all term
 	for _, n := range p.Needs {
-		if n.Kind == schema.SelectLabel {
-			if _, ours := s.cfg.Capacity.Labels[n.Key]; !ours {
-				all = append(all, labelled(n))
-			}
+		if _, ours := s.cfg.Capacity.Labels[n.Key]; n.Kind == schema.SelectLabel && n.Value == "" && !ours {
+			key, _ := nodeLabel(n)
+			all = append(all, exists(key))
 		}
 	}
 	terms := alternatives{all}
@@ -130,20 +141,17 @@ func (s settings) affinity(p backends.PodSpec) *corev1.Affinity {
 	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{RequiredDuringSchedulingIgnoredDuringExecution: required}}
 }
 
-// labelled asks for a label, with its value if one is named. The short names of
+// nodeLabel returns the label of a node that a selector means. The short names of
 // architecture and system are Berth's own.
-func labelled(n schema.Selector) corev1.NodeSelectorRequirement {
-	key, value := n.Key, n.Value
-	switch key {
+func nodeLabel(n schema.Selector) (key, value string) {
+	switch n.Key {
 	case "arch", "kubernetes.io/arch", "beta.kubernetes.io/arch":
-		key, value = corev1.LabelArchStable, goArch(value)
+		return corev1.LabelArchStable, goArch(n.Value)
 	case "os", "beta.kubernetes.io/os":
-		key = corev1.LabelOSStable
+		return corev1.LabelOSStable, n.Value
+	default:
+		return n.Key, n.Value
 	}
-	if value == "" {
-		return exists(key)
-	}
-	return in(key, value)
 }
 
 // goArch returns Go's name of a CPU architecture, which is Kubernetes' too.

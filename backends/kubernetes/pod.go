@@ -66,6 +66,7 @@ func (s settings) template(w backends.Workload) (corev1.PodTemplateSpec, error) 
 		Containers:                    []corev1.Container{c},
 		Volumes:                       volumes,
 		Tolerations:                   s.tolerations(p),
+		NodeSelector:                  s.nodeSelector(p),
 		Affinity:                      s.affinity(p),
 	}
 	if p.Network == backends.NetworkHost {

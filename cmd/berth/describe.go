@@ -227,7 +227,7 @@ func (s *story) table(title string, header []string, rows [][]string) {
 func (s *story) events(events []eventItem) {
 	var rows [][]string
 	for _, e := range slices.Backward(events) {
-		rows = append(rows, []string{string(e.Kind), string(e.Severity), e.Message, shortHash(e.Commit), age(s.now, e.Time)})
+		rows = append(rows, []string{string(e.Kind), string(e.Severity), e.text(), shortHash(e.Commit), age(s.now, e.Time)})
 	}
 	s.table("Last events", []string{"KIND", "SEVERITY", "MESSAGE", "COMMIT", "AGE"}, rows)
 }

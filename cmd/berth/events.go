@@ -229,5 +229,5 @@ func (e *events) tell(event *eventItem) error {
 }
 
 func (e *events) row(event *eventItem) {
-	e.table.row(event.Time.Local().Format(time.DateTime), string(event.Severity), string(event.Kind), event.about(), event.Message)
+	e.table.row(event.Time.Local().Format(time.DateTime), string(event.Severity), string(event.Kind), event.about(), event.text())
 }

@@ -39,6 +39,7 @@ type instance struct {
 	engine   *engine.Engine
 	journal  *journal.Journal
 	sources  *sourceEvents
+	history  *history
 	server   *server.Server
 }
 
@@ -66,11 +67,11 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	if i.backends, err = open(ctx, cfg, log, dryRun); err != nil {
 		return nil, err
 	}
-	events := journal.New(journal.Options{})
-	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
+	i.history = newHistory(i.hub.History, i.journal, log)
+	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
 	asked, err := api.New(api.Options{
 		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
-		Engine: i.engine, Hub: i.hub, Journal: events, Backends: bare(i.backends),
+		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends),
 	})
 	if err != nil {
 		return nil, err
@@ -126,6 +127,7 @@ func (i *instance) changed(c follow.Change) {
 	if len(c.Sources) > 0 {
 		i.sources.changed(c.Sources, i.hub.Sources())
 	}
+	i.history.changed(c.Commit)
 	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 
@@ -134,6 +136,7 @@ func (i *instance) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return i.hub.Run(ctx) })
 	group.Go(func() error { return i.engine.Run(ctx) })
+	group.Go(func() error { return i.history.run(ctx) })
 	group.Go(func() error { return i.server.Run(ctx) })
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {

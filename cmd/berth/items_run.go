@@ -216,6 +216,14 @@ func (e *eventItem) about() string {
 	return cmp.Or(e.DeploymentName, e.Source, e.App, e.Pod, e.Backend, shortHash(e.Commit))
 }
 
+// text says what happened, and with it the state that a deployment turned to.
+func (e *eventItem) text() string {
+	if e.State == nil {
+		return e.Message
+	}
+	return string(*e.State) + ": " + e.Message
+}
+
 func (e *eventItem) cells(now time.Time) []string {
-	return []string{string(e.Kind), string(e.Severity), e.about(), e.Message, e.Pod, e.Backend, shortHash(e.Commit), age(now, e.Time)}
+	return []string{string(e.Kind), string(e.Severity), e.about(), e.text(), e.Pod, e.Backend, shortHash(e.Commit), age(now, e.Time)}
 }

@@ -17,7 +17,7 @@ import (
 // How the outcome of a request is awaited.
 const (
 	pollFirst  = 50 * time.Millisecond
-	pollLast   = time.Second
+	pollLast   = 500 * time.Millisecond
 	settleTime = 300 * time.Millisecond // a look at what is there takes a few milliseconds; what it finds shows at once
 )
 

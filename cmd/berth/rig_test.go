@@ -79,6 +79,7 @@ var rigCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"stop":     func(ts *testscript.TestScript, _ bool, _ []string) { rigOf(ts).stop() },
 	"waitfor":  waitFor,
 	"waittext": waitText,
+	"image":    setImage,
 	"engine":   actOnEngine,
 	"mask":     maskOutput,
 }
@@ -175,6 +176,14 @@ func until(ts *testscript.TestScript, met func() (seen string, ok bool)) {
 			ts.Fatalf("it did not happen within %s: %s", patience, seen)
 		}
 	}
+}
+
+// setImage makes an image run well from now on: image NAME IMAGE works.
+func setImage(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 || args[2] != "works" {
+		ts.Fatalf("usage: image NAME IMAGE works")
+	}
+	rigOf(ts).engines[args[0]].SetImage(args[1], memory.Image{HealthCheck: true})
 }
 
 // actOnEngine does something behind Berth's back: engine NAME cut|restore, or

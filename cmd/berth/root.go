@@ -118,16 +118,24 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(
-		newServe(c), newDemo(c), newDemoApp(c),
-		newGet(c), newDescribe(c), newTree(c),
-		newLogs(c), newEvents(c), newTop(c), newReconcile(c), newRetry(c),
-		newValidate(c), newPlan(c), newExplain(c), newSearch(c),
-		newSchema(c), newToken(c), newUninstall(c), newVersion(c),
-	)
+	addGroup(root, "Run:", newServe(c), newDemo(c), newUninstall(c))
+	addGroup(root, "Ask what runs, and why:",
+		newGet(c), newDescribe(c), newTree(c), newLogs(c), newEvents(c), newTop(c), newSearch(c), newExplain(c))
+	addGroup(root, "Ask for work:", newReconcile(c), newRetry(c))
+	addGroup(root, "Before a push:", newValidate(c), newPlan(c), newSchema(c))
+	root.AddCommand(newToken(c), newVersion(c), newDemoApp(c))
 	addCompletion(root)
 	usageArgs(root)
 	return root
+}
+
+// addGroup adds commands that the help lists together.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, cmd := range commands {
+		cmd.GroupID = title
+	}
+	root.AddCommand(commands...)
 }
 
 // usageArgs makes every command's complaint about its arguments a usage error.

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthdev/berth/internal/client"
+)
+
+func logLine(pod string, second int, text string) client.LogLine {
+	return client.LogLine{Pod: pod, Backend: "lab", Time: time.Date(2026, 11, 21, 12, 0, second, 0, time.UTC), Text: text}
+}
+
+// A connection that breaks again and again loses no line and doubles none, though
+// lines have the same time and the same text.
+func TestFollowingGoesOnWhereItStopped(t *testing.T) {
+	all := []client.LogLine{
+		logLine("a", 1, "one"), logLine("a", 1, "one"), logLine("b", 2, "two"), logLine("a", 3, "three"),
+		logLine("b", 3, "three"), logLine("b", 3, "four"), logLine("a", 20, "five"), logLine("b", 21, "six"),
+	}
+	answers := 0
+	var sinces []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/graphql" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"data":{"instance":{"name":"lab"}}}`)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		since, _ := time.Parse(time.RFC3339Nano, r.URL.Query().Get("since")) // zero when there is none
+		sinces = append(sinces, r.URL.Query().Get("since"))
+		answers += 3
+		for i, line := range all {
+			if i >= answers {
+				http.NewResponseController(w).Flush()
+				panic(http.ErrAbortHandler)
+			}
+			if !line.Time.Before(since) {
+				json.NewEncoder(w).Encode(line)
+			}
+		}
+	}))
+	defer server.Close()
+	ask, err := client.New(client.Options{Server: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ask.Close()
+	var out, told strings.Builder
+	l := &logs{ask: ask, console: console{out: &out, err: &told}, query: client.LogQuery{Deployments: []string{"web"}, Follow: true, Tail: 10}}
+	if err := l.followOn(t.Context(), newLogPrinter(&out, logsOptions{prefix: "always"}, []string{"a", "b"})); err != nil {
+		t.Fatal(err)
+	}
+	want := "a | one\na | one\nb | two\na | three\nb | three\nb | four\na | five\nb | six\n"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"", "2026-11-21T11:59:52Z", "2026-11-21T11:59:53Z"}, sinces); diff != "" {
+		t.Error(diff)
+	}
+	if n := strings.Count(told.String(), "the server went away"); n != 2 || strings.Count(told.String(), "the server is back") != 2 {
+		t.Errorf("told %q", told.String())
+	}
+}
+
+func TestLogPrinter(t *testing.T) {
+	lines := []client.LogLine{logLine("web-0", 1, "one"), logLine("database-0", 2, "two")}
+	for name, tc := range map[string]struct {
+		o    logsOptions
+		pods []string
+		want string
+	}{
+		"several":      {logsOptions{prefix: "auto"}, []string{"web-0", "database-0"}, "web-0      | one\ndatabase-0 | two\n"},
+		"another came": {logsOptions{prefix: "auto"}, []string{"web-0"}, "one\ndatabase-0 | two\n"},
+		"never":        {logsOptions{prefix: "never"}, nil, "one\ntwo\n"},
+		"with times": {logsOptions{prefix: "never", timestamps: true}, nil,
+			"2026-11-21T12:00:01.000Z one\n2026-11-21T12:00:02.000Z two\n"},
+		"for programs": {logsOptions{output: "json"}, nil,
+			`{"pod":"web-0","backend":"lab","time":"2026-11-21T12:00:01Z","stderr":false,"text":"one"}` + "\n" +
+				`{"pod":"database-0","backend":"lab","time":"2026-11-21T12:00:02Z","stderr":false,"text":"two"}` + "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			p := newLogPrinter(&out, tc.o, tc.pods)
+			for _, l := range lines {
+				if err := p.print(l); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(tc.want, out.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestForTerminal(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain\ttext, naïve 界":       "plain\ttext, naïve 界",
+		"\x1b[1;31mred\x1b[0m":       "\x1b[1;31mred\x1b[0m\x1b[0m",
+		"\x1b[2J\x1b[Hgone":          `\x1b[2J\x1b[Hgone`,
+		"\x1b]0;title\x07":           `\x1b]0;title\x07`,
+		"over\rwritten\b":            `over\x0dwritten\x08`,
+		"\u009b31m, one rune of CSI": `\x9b31m, one rune of CSI`,
+		"\x1b[31":                    `\x1b[31`,
+	} {
+		if got := forTerminal(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzForTerminal(f *testing.F) {
+	for _, seed := range []string{"", "\x1b[1;31mred\x1b[0m", "\x1b[2J", "\x1b]0;t\x07", "\x9b1m", "a\xffb"} {
+		f.Add(seed)
+	}
+	colours := regexp.MustCompile("\x1b\\[[0-9;:]*m")
+	f.Fuzz(func(t *testing.T, text string) {
+		got := colours.ReplaceAllString(forTerminal(text), "")
+		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return r != '\t' && (r < ' ' || r >= 0x7f && r < 0xa0) }) {
+			t.Errorf("%q lets through %q", text, got)
+		}
+	})
+}
