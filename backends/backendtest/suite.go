@@ -54,6 +54,8 @@ type Harness struct {
 	// Write has a running pod of Good write text to its standard output or standard
 	// error; nil: logs are tested as far as Exits goes.
 	Write func(t testing.TB, p backends.Pod, stderr bool, text string)
+	// OneStream tells that the engine does not tell standard error from standard output.
+	OneStream bool
 	// Crash ends a running pod of Good as if by itself; nil: not tested.
 	Crash func(t testing.TB, p backends.Pod)
 	// Memory tells that the engine measures the memory that running pods use.

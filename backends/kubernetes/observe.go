@@ -168,15 +168,19 @@ func appStatus(pod *corev1.Pod) *corev1.ContainerStatus {
 	return nil
 }
 
+// startedAt returns when the container was started last. One that could not be
+// started says the beginning of the epoch, which is never.
 func startedAt(c *corev1.ContainerStatus) time.Time {
-	switch {
-	case c.State.Running != nil:
-		return c.State.Running.StartedAt.Time
-	case lastEnd(c) != nil:
-		return lastEnd(c).StartedAt.Time
-	default:
+	var at time.Time
+	if c.State.Running != nil {
+		at = c.State.Running.StartedAt.Time
+	} else if end := lastEnd(c); end != nil {
+		at = end.StartedAt.Time
+	}
+	if at.Unix() <= 0 {
 		return time.Time{}
 	}
+	return at
 }
 
 // lastEnd returns how the container ended last; nil: it never did.

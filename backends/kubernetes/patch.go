@@ -17,6 +17,7 @@ func patch(object runtime.Object) (*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
+	fields = runtime.DeepCopyJSON(fields)
 	delete(fields, "status")
 	if meta, ok := fields["metadata"].(map[string]any); ok { // what the server sets
 		for _, key := range []string{"creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"} {
@@ -27,10 +28,11 @@ func patch(object runtime.Object) (*unstructured.Unstructured, error) {
 	return &unstructured.Unstructured{Object: fields}, nil
 }
 
-// fieldsOf returns a copy of the object's fields as JSON has them.
+// fieldsOf returns the object's fields as JSON has them. They may be the object's
+// own: they are read only.
 func fieldsOf(object runtime.Object) (map[string]any, error) {
 	if u, ok := object.(*unstructured.Unstructured); ok {
-		return u.DeepCopy().Object, nil
+		return u.Object, nil
 	}
 	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
 	if err != nil {

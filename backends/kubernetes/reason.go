@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,11 +10,8 @@ import (
 	"github.com/berthdev/berth/backends"
 )
 
-// The reasons that the kubelet gives for a container that does not run.
-const (
-	whyCrashLoop = "CrashLoopBackOff"
-	whyOOM       = "OOMKilled"
-)
+// whyOOM is the kubelet's reason for a container that was killed for its memory.
+const whyOOM = "OOMKilled"
 
 // unpullable are the kubelet's reasons for an image that it has not.
 var unpullable = map[string]bool{
@@ -52,12 +50,13 @@ func stateOf(pod *corev1.Pod) (backends.PodState, string) {
 		return backends.PodCreated, ""
 	}
 	w := c.State.Waiting
+	end := lastEnd(c)
 	switch {
 	case unpullable[w.Reason]:
 		return backends.PodCreated, fmt.Sprintf("the image %s cannot be pulled: %s", c.Image, message(w.Message, w.Reason))
-	case unstartable[w.Reason]:
+	case unstartable[w.Reason] && end == nil:
 		return backends.PodCreated, "it cannot be started: " + message(w.Message, w.Reason)
-	case w.Reason == whyCrashLoop || lastEnd(c) != nil:
+	case end != nil:
 		return backends.PodRestarting, crashing(c)
 	}
 	return backends.PodCreated, ""
@@ -104,11 +103,25 @@ func ranBefore(c *corev1.ContainerStatus) string {
 	return ""
 }
 
+// noise is what messages say of Kubernetes' own ways, and nothing of the cause.
+var noise = []*regexp.Regexp{
+	regexp.MustCompile(`^Back-off pulling image "[^"]*": `),
+	regexp.MustCompile(`\b(?:ErrImagePull|ImagePullBackOff): `),
+	regexp.MustCompile(`failed to (?:pull and unpack image|resolve reference|resolve image) "[^"]*": `),
+	regexp.MustCompile(`(?:rpc error: )?code = \w+ desc = `),
+	regexp.MustCompile(`^.*unable to start container process: `),
+	regexp.MustCompile(`: unknown$`),
+	regexp.MustCompile(`^(\d+/\d+ nodes are available: [^.]*)\. .*$`), // what it tried to make room; keeps the first sentence
+}
+
 // message returns what Kubernetes says, on one line and bounded, or otherwise.
 func message(text, otherwise string) string {
 	const most = 300
 	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
-	text = strings.TrimSuffix(text, ".")
+	for _, re := range noise {
+		text = re.ReplaceAllString(text, "$1")
+	}
+	text = strings.TrimSuffix(strings.TrimSpace(text), ".")
 	if text == "" {
 		return otherwise
 	}

@@ -107,7 +107,7 @@ func (o observation) judge(p *backends.Pod, beside bool) judgement {
 			wait = c.State.Waiting.Reason
 		}
 		return judgement{
-			hopeless: beside && (unstartable[wait] || end != nil && neverStarted[end.Reason] || wait == whyCrashLoop && c.RestartCount >= manyRestarts),
+			hopeless: beside && (unstartable[wait] || end != nil && neverStarted[end.Reason] || end != nil && c.State.Running == nil && c.RestartCount >= manyRestarts),
 			pulls:    end == nil && c.State.Waiting != nil && !unpullable[wait] && !unstartable[wait],
 		}
 	}

@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
@@ -20,14 +19,14 @@ const restartPause = time.Second
 func Next(w backends.Workload, pods []backends.Pod, now time.Time) ([]Step, backends.Progress) {
 	o := observe(w, pods, now)
 	steps := o.surplus
-	if failures := o.failures(); len(failures) > 0 {
+	if failures, reason := o.failures(); len(failures) > 0 {
 		// What follows from it is told once they are marked.
-		return append(failures, steps...), o.progress(backends.PhaseFailed, failures[0].Reason, pods)
+		return append(failures, steps...), o.progress(backends.PhaseFailed, reason, pods)
 	}
 	switch {
 	case o.failed != nil:
 		steps = append(steps, o.goBack()...)
-		return steps, o.progress(backends.PhaseFailed, describeFailed(o.failed), pods)
+		return steps, o.progress(backends.PhaseFailed, o.gaveUp(o.failed, o.failed.GivenUp()), pods)
 	case w.Rollout.Strategy == schema.Recreate:
 		steps = append(steps, o.recreate()...)
 	default:
@@ -43,15 +42,19 @@ func (o *world) progress(phase backends.Phase, reason string, pods []backends.Po
 	return backends.Progress{Phase: phase, Reason: reason, Again: o.again, Pods: pods}
 }
 
-// failures gives up the current pods that failed.
-func (o *world) failures() []Step {
-	var steps []Step
+// failures gives up the current pods that failed. The reason is that of the first.
+func (o *world) failures() (steps []Step, reason string) {
 	for _, r := range o.replicas {
-		if why := o.failure(r); why != "" {
-			steps = append(steps, step(GiveUp, r.current, fmt.Sprintf("replica %d: %s", r.ordinal, why)))
+		why := o.failure(r)
+		if why == "" {
+			continue
 		}
+		if len(steps) == 0 {
+			reason = o.gaveUp(r.current, why)
+		}
+		steps = append(steps, step(GiveUp, r.current, why))
 	}
-	return steps
+	return steps, reason
 }
 
 // roll replaces one good old pod after the other, each once its successor is good.

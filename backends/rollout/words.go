@@ -25,9 +25,17 @@ func (o *world) pending() string {
 	return fmt.Sprintf("%d of %d replicas ready%s", good, len(o.replicas), first)
 }
 
-// describeFailed says in words why a rollout failed, as its failed pod tells.
-func describeFailed(p *backends.Pod) string {
-	return fmt.Sprintf("replica %d: %s; not tried again until the input changes", p.Ordinal, describe(p))
+// gaveUp says in words that the rollout was given up for one of its pods, and
+// what runs instead.
+func (o *world) gaveUp(p *backends.Pod, why string) string {
+	text := fmt.Sprintf("%s %s was given up: replica %d: %s", o.w.Release, o.w.Flavour, p.Ordinal, why)
+	for _, r := range o.replicas {
+		if r.old != nil && o.good(r.old) {
+			text += fmt.Sprintf("; %s %s runs on", r.old.Release, r.old.Flavour)
+			break
+		}
+	}
+	return text + "; not tried again until the input changes"
 }
 
 // describe says in words where a pod stands that is not good.
@@ -40,11 +48,11 @@ func describe(p *backends.Pod) string {
 	case backends.PodCreated:
 		return "made, not started" + why
 	case backends.PodRestarting:
-		return "crashing, it " + ended(p) + why
+		return "crashing, it " + p.Ended() + why
 	case backends.PodExited:
-		return ended(p) + why
+		return p.Ended() + why
 	case backends.PodFailed:
-		return describeGivenUp(p)
+		return p.GivenUp()
 	case backends.PodPaused:
 		return "paused"
 	}
@@ -56,26 +64,4 @@ func describe(p *backends.Pod) string {
 	default:
 		return "running, not ready yet" + why
 	}
-}
-
-func describeGivenUp(p *backends.Pod) string {
-	switch {
-	case p.Reason != "":
-		return p.Reason
-	case p.Health == backends.HealthUnhealthy:
-		return "unhealthy"
-	case p.ExitCode != 0:
-		return ended(p)
-	default:
-		return "not ready in time"
-	}
-}
-
-// ended says how a container ended, and how often, if its engine started it again.
-func ended(p *backends.Pod) string {
-	text := fmt.Sprintf("ended with exit code %d", p.ExitCode)
-	if p.Restarts > 0 {
-		text += fmt.Sprintf(" (%d times)", p.Restarts+1)
-	}
-	return text
 }

@@ -40,7 +40,11 @@ func (d deployment) hintFailed() string {
 	if len(d.s.Pods) == 0 {
 		return fmt.Sprintf("change what the reason names%s, and push; or, if the cause is gone, run 'berth retry %s'", d.in(), name)
 	}
-	return fmt.Sprintf("see what it wrote with 'berth logs %s'; then change it%s and push, or run 'berth retry %s' to try the same again", name, d.in(), name)
+	logs := "berth logs " + name
+	if d.ReadyReplicas() > 0 { // of what ran before
+		logs += " --failed"
+	}
+	return fmt.Sprintf("see what it wrote with '%s'; then change it%s and push, or run 'berth retry %s' to try the same again", logs, d.in(), name)
 }
 
 func (d deployment) hintHeld() string {

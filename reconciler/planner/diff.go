@@ -90,12 +90,13 @@ func (s *subject) failedBefore(want *wanted, backend string) *backends.Pod {
 	return nil
 }
 
+// failedReason says it as the backend does, so that a restart brings no news.
 func failedReason(p *backends.Pod, d Decision) string {
-	why := p.Reason
-	if why == "" {
-		why = "pod " + p.Name + " did not become ready"
+	text := fmt.Sprintf("%s %s was given up: replica %d: %s", d.Release, d.Flavour, p.Ordinal, p.GivenUp())
+	if d.From.Release != "" && d.From.SpecHash != p.SpecHash {
+		text += fmt.Sprintf("; %s %s runs on", d.From.Release, d.From.Flavour)
 	}
-	return fmt.Sprintf("the rollout of %s %s failed: %s; it is not tried again until its input changes", d.Release, d.Flavour, why)
+	return text + "; not tried again until the input changes"
 }
 
 // changed says what keeps the pods from being as they should be. The gravest is

@@ -91,7 +91,7 @@ func TestDiffAfterFailure(t *testing.T) {
 	failed := all(database(env("A", "bad")), fail)
 	for _, s := range []story{
 		{name: "a rollout that failed is not tried again", before: database(), after: failed,
-			want: want{action: Hold, kind: schema.Invalid, at: "vanilla@lab", says: []string{"exit code 1", "not tried again until its input changes"}}},
+			want: want{action: Hold, kind: schema.Invalid, at: "vanilla@lab", says: []string{"exit code 1", "not tried again until the input changes"}}},
 		{name: "nor where nothing ran before", after: failed, want: want{action: Hold, at: "vanilla@lab"}},
 		{name: "its input changes", before: database(), after: all(failed, database(env("A", "good"))), want: want{action: Replace}},
 		{name: "its rollout changes", before: database(), after: all(failed, database(env("A", "bad"), strategy(schema.Recreate))), want: want{action: Replace}},

@@ -29,19 +29,19 @@ func TestAskWhatHappened(t *testing.T) {
 	w.commit(w.apps, "Publish 0.2.0", map[string]string{"edge/manifest.yaml": broken})
 	bad := w.commit(w.desired, "Try 0.2", map[string]string{"bad.yaml": deployment("bad", "^0.2")})
 	w.awaitLog(`commit failure: .*bad`)
-	good := w.awaitRunning("good", "0.1.0")
+	good := strings.TrimPrefix(w.awaitRunning("good", "0.1.0").name, "/")
 
 	w.ask(0, []string{"get", "deployments"}, `^NAME +STATE +READY`, `^bad +failed +1/1 `, `^good +ready +1/1 .* 0\.1\.0 +cpu +docker`)
-	w.ask(0, []string{"get", "pods", "-l", "deployment=good", "-o", "name"}, `^pod/`+good.name+`$`)
+	w.ask(0, []string{"get", "pods", "-l", "deployment=good", "-o", "name"}, `^pod/docker/`+good+`$`)
 	w.ask(0, []string{"get", "commits"}, `^`+bad[:7]+` +failure .*Try 0\.2`, `Run both`, `Follow the apps`)
-	w.ask(0, []string{"describe", "good"}, `^State: +ready for`, `^Commit: +[0-9a-f]{7},? .*`, good.name, `127\.0\.0\.1:\d+`)
+	w.ask(0, []string{"describe", "good"}, `^State: +ready for`, `^Commit: +[0-9a-f]{7},? .*`, good, `127\.0\.0\.1:\d+`)
 	w.ask(0, []string{"explain", "good"}, `^cpu +docker +chosen`, `^0\.2\.0 +apps +it is not in \^0\.1`)
-	w.ask(0, []string{"describe", "bad"}, `^State: +failed for`, `^What to do: .*berth logs bad`, `berth retry bad`, `exit code 1`, `Events:`)
+	w.ask(0, []string{"describe", "bad"}, `^State: +failed for`, `^What to do: .*berth logs bad`, `berth retry bad`, `exit code 1`, `^Last events:`)
 	w.ask(0, []string{"logs", "bad", "--failed"}, `^loading the model$`, `no such file`)
 	w.ask(0, []string{"logs", "good", "--tail", "1"}, `^good: release 0\.1\.0`)
 	w.ask(0, []string{"events", "bad"}, `failed`, `create`)
 	w.ask(0, []string{"tree"}, `good`, `bad`, `0\.1\.0`)
-	w.ask(0, []string{"top"}, `^`+good.name+` .*MB`)
+	w.ask(0, []string{"top"}, `^`+good+` .*MB`)
 	w.ask(0, []string{"search", "hello"}, `^org\.example\.hello +0\.2\.0`)
 	w.ask(1, []string{"retry", "bad"}, `exit code 1`)
 
@@ -67,13 +67,13 @@ func TestAskFollows(t *testing.T) {
 
 	watched := w.follow("get", "pods", "--watch", "-o", "json")
 	logged := w.follow("logs", "hello", "-f", "--tail", "0")
-	w.await("the pod is listed", func() bool { return strings.Contains(watched.String(), old.name) })
+	w.await("the pod is listed", func() bool { return strings.Contains(watched.String(), strings.TrimPrefix(old.name, "/")) })
 	next := w.commit(w.apps, "Publish 0.1.1", map[string]string{"hello/manifest.yaml": w.manifest("0.1.1")})
 	if next == "" {
 		t.Fatal("no commit")
 	}
 	p := w.awaitRunning("hello", "0.1.1")
-	w.await("the new pod is told", func() bool { return strings.Contains(watched.String(), p.name) })
+	w.await("the new pod is told", func() bool { return strings.Contains(watched.String(), strings.TrimPrefix(p.name, "/")) })
 	w.await("its log is followed", func() bool { return strings.Contains(logged.String(), "hello: release 0.1.1") })
 }
 
@@ -115,7 +115,7 @@ func TestAskForPrograms(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &pods); err != nil || code != 0 {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
 	}
-	if len(pods) != 1 || pods[0].Name != w.awaitRunning("hello", "0.1.0").name || pods[0].State != "running" || !pods[0].Ready || pods[0].Version != "0.1.0" || len(pods[0].Endpoints) != 1 {
+	if len(pods) != 1 || "/"+pods[0].Name != w.awaitRunning("hello", "0.1.0").name || pods[0].State != "running" || !pods[0].Ready || pods[0].Version != "0.1.0" || len(pods[0].Endpoints) != 1 {
 		t.Errorf("%+v", pods)
 	}
 }
