@@ -132,7 +132,7 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if d.verbose {
 		log = d.console.err
 	}
-	d.instance, err = newInstance(ctx, cfg, openBackends, newLogger(log, cfg.Log), false)
+	d.instance, err = newInstance(ctx, cfg, openBackends, newLogger(log, cfg.Log), alone, false)
 	return err
 }
 
