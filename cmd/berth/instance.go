@@ -18,6 +18,7 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/docker"
+	"github.com/berthdev/berth/backends/kubernetes"
 	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/internal/api"
 	"github.com/berthdev/berth/internal/server"
@@ -229,9 +230,12 @@ func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dry
 		switch b.Type {
 		case schema.BackendDocker:
 			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log, SSH: engineSSH(cfg.Credentials, b.Host)})
+		case schema.BackendKubernetes:
+			b.Kubeconfig = expandHome(b.Kubeconfig)
+			backend, err = kubernetes.New(ctx, b, cfg.Instance, kubernetes.Options{Logger: log, Version: version})
 		default:
 			err = &schema.Error{Op: "open backend", Resource: b.Name, Kind: schema.Invalid,
-				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker"}
+				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker or kubernetes"}
 		}
 		if err != nil {
 			closeBackends(out)
