@@ -61,6 +61,9 @@ type Harness struct {
 	// Memory tells that the engine measures the memory that running pods use.
 	Memory bool
 
+	// MinReady is how long a pod without a health check must run to be ready: longer
+	// than the engine takes to tell that Exits has ended. Default: 300 ms.
+	MinReady time.Duration
 	// Timeout is the rollout timeout of what is meant to fail: long enough for
 	// Exits to crash three times. Default: 4 s.
 	Timeout time.Duration
@@ -72,6 +75,9 @@ type Harness struct {
 func Run(t *testing.T, h Harness) {
 	if h.Timeout == 0 {
 		h.Timeout = 4 * time.Second
+	}
+	if h.MinReady == 0 {
+		h.MinReady = 300 * time.Millisecond
 	}
 	if h.Patience == 0 {
 		h.Patience = time.Minute
@@ -188,7 +194,7 @@ func (f *fixture) restart() {
 // workload returns a workload of one replica that is soon ready.
 func (f *fixture) workload(spec backends.PodSpec) backends.Workload {
 	rollout := backends.Rollout{
-		Strategy: schema.Rolling, Timeout: f.Patience, MinReady: 300 * time.Millisecond, Rollback: true,
+		Strategy: schema.Rolling, Timeout: f.Patience, MinReady: f.MinReady, Rollback: true,
 	}
 	if spec.Healthcheck != nil {
 		rollout.MinReady = 0

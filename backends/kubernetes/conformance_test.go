@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 			"remove": l.removePod,
 		},
 		Write: printer, Crash: crasher, OneStream: true,
-		Timeout: 6 * time.Second, Patience: 3 * time.Minute,
+		MinReady: 3 * time.Second, Timeout: 6 * time.Second, Patience: 3 * time.Minute,
 	})
 }
 
