@@ -42,9 +42,13 @@ type Cluster struct {
 }
 
 // New returns the cluster of BERTH_TEST_KUBECONFIG, or the one that "make cluster"
-// starts. Without one that answers, the test is skipped; in CI it fails.
+// starts. Without one that answers, the test is skipped; in CI it fails. It is
+// skipped too where tests shall be short.
 func New(t testing.TB) *Cluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a cluster takes a while")
+	}
 	file, err := kubeconfig()
 	if err != nil {
 		dockertest.Unavailable(t, err.Error())
