@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -304,6 +306,40 @@ func shuffle(value any, order *rand.Rand) {
 	case []any:
 		for _, item := range v {
 			shuffle(item, order)
+		}
+	}
+}
+
+// What Kubernetes 1.36 answers to what is sent covers it. The answers were taken
+// with kubectl apply --server-side --dry-run=server of the golden files.
+func TestCoversAsAServerAnswers(t *testing.T) {
+	for name, test := range goldens {
+		data, err := os.ReadFile(filepath.Join("testdata", "live", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var answers []map[string]any
+		if err := json.Unmarshal(data, &answers); err != nil {
+			t.Fatal(err)
+		}
+		s := lab()
+		if test.set != nil {
+			test.set(&s.cfg)
+		}
+		s.cfg.Namespaces = nil
+		o, err := s.objects(test.workload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent := o.all()
+		if len(sent) != len(answers) {
+			t.Fatalf("%s: %d objects, %d answers", name, len(sent), len(answers))
+		}
+		for i, object := range sent {
+			why, err := lacks(object, &unstructured.Unstructured{Object: answers[i]})
+			if why != "" || err != nil {
+				t.Errorf("%s: %s, %v", name, why, err)
+			}
 		}
 	}
 }

@@ -232,6 +232,8 @@ func pendingWords(o observation, w backends.Workload, pods []backends.Pod) strin
 	}
 	if first == "" {
 		switch why := unmade(o.Deployment); {
+		case o.Deployment.Spec.Paused:
+			first = "; somebody has paused it: kubectl rollout resume lets it go on"
 		case why != "":
 			first = "; " + why
 		case old > 0 && ready >= w.Replicas:

@@ -26,6 +26,9 @@ type failure struct {
 	at       time.Time
 }
 
+// maxReason is how long a reason may be that an annotation tells, in bytes.
+const maxReason = 1000
+
 // failure returns the rollout that the Deployment remembers as given up; nil: none.
 func (o observation) failure() *failure {
 	if o.Deployment == nil || o.Deployment.Annotations[annotationFailedInput] == "" {
@@ -34,7 +37,7 @@ func (o observation) failure() *failure {
 	notes := o.Deployment.Annotations
 	f := &failure{
 		input: notes[annotationFailedInput], spec: notes[annotationFailedSpec], release: notes[annotationFailedRelease],
-		flavour: notes[annotationFailedFlavour], image: notes[annotationFailedImage], reason: notes[annotationFailedReason],
+		flavour: notes[annotationFailedFlavour], image: notes[annotationFailedImage], reason: clip(notes[annotationFailedReason], maxReason),
 		pod: notes[annotationFailedPod],
 	}
 	f.exitCode, _ = strconv.Atoi(notes[annotationFailedExitCode])

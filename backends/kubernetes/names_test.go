@@ -49,11 +49,11 @@ func FuzzNames(f *testing.F) {
 
 func TestLabelValue(t *testing.T) {
 	for text, want := range map[string]string{
-		"1.2.0":           "1.2.0",
-		"0.4.10+build.7":  "0.4.10-build.7",
-		"org/example@x":   "org-example-x",
-		"-":               "",
-		"größe":           "gr--e",
+		"1.2.0":            "1.2.0",
+		"0.4.10+build.7":   "0.4.10-build.7",
+		"org/example@x":    "org-example-x",
+		"-":                "",
+		"größe":            "gr--e",
 		long(70) + "+rest": long(63),
 		long(62) + "++":    long(62),
 	} {

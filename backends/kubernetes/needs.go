@@ -105,12 +105,16 @@ type (
 // nodeSelector returns the labels that the flavour needs of a node, with their
 // values. A label that the configuration gives the whole backend is asked of no node.
 func (s settings) nodeSelector(p backends.PodSpec) map[string]string {
-	out := map[string]string{}
+	var out map[string]string
 	for _, n := range p.Needs {
-		if _, ours := s.cfg.Capacity.Labels[n.Key]; n.Kind == schema.SelectLabel && n.Value != "" && !ours {
-			key, value := nodeLabel(n)
-			out[key] = value
+		if _, ours := s.cfg.Capacity.Labels[n.Key]; n.Kind != schema.SelectLabel || n.Value == "" || ours {
+			continue
 		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		key, value := nodeLabel(n)
+		out[key] = value
 	}
 	return out
 }

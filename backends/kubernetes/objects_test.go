@@ -222,6 +222,23 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What a claim claimed once stays, whatever the configuration says now.
+func TestAdoptClaim(t *testing.T) {
+	s := lab()
+	w := workload(served)
+	live := s.claims(w)[0]
+	s.cfg.StorageClass, s.cfg.StorageSize, s.cfg.StorageAccess = "fast", ptr(schema.Bytes(1)), schema.ReadWriteMany
+	w.Pod.Volumes[0].Keep = ptr(false)
+	wanted := s.claims(w)[0]
+	if why, err := lacks(wanted, live); why == "" || err != nil {
+		t.Errorf("%s, %v", why, err)
+	}
+	got := adoptClaim(wanted, live)
+	if why, err := lacks(got, live); err != nil || why != "metadata.annotations[berth.dev/keep]: it is true, not false" {
+		t.Errorf("%s, %v", why, err)
+	}
+}
+
 // What decides how pods are rolled must not change the pods themselves.
 func TestTemplateIsThePodsAlone(t *testing.T) {
 	of := func(w backends.Workload) string {
@@ -233,9 +250,11 @@ func TestTemplateIsThePodsAlone(t *testing.T) {
 	}
 	base := of(workload())
 	for name, change := range map[string]func(*backends.Workload){
-		"rollout": func(w *backends.Workload) { w.Rollout = backends.Rollout{Strategy: schema.Recreate, Timeout: time.Hour} },
-		"origin":  func(w *backends.Workload) { w.Source, w.Commit = "b.yaml", "b" },
-		"scale":   func(w *backends.Workload) { w.Replicas = 9 },
+		"rollout": func(w *backends.Workload) {
+			w.Rollout = backends.Rollout{Strategy: schema.Recreate, Timeout: time.Hour}
+		},
+		"origin": func(w *backends.Workload) { w.Source, w.Commit = "b.yaml", "b" },
+		"scale":  func(w *backends.Workload) { w.Replicas = 9 },
 	} {
 		if got := of(workload(change)); got != base {
 			t.Errorf("%s: the template changed", name)

@@ -27,21 +27,7 @@ type observation struct {
 // revision is the annotation by which the controller counts ReplicaSets.
 const revision = "deployment.kubernetes.io/revision"
 
-// current returns the ReplicaSet of the Deployment's template; nil: the controller
-// did not make it yet.
-func (o observation) current() *appsv1.ReplicaSet {
-	var newest *appsv1.ReplicaSet
-	for _, r := range o.ReplicaSets {
-		if o.owns(r) && (newest == nil || revisionOf(r) > revisionOf(newest)) {
-			newest = r
-		}
-	}
-	if newest == nil || newest.Annotations[annotationApplied] != o.Deployment.Annotations[annotationApplied] {
-		return nil
-	}
-	return newest
-}
-
+// owns tells whether a ReplicaSet is of the Deployment that is there.
 func (o observation) owns(r *appsv1.ReplicaSet) bool {
 	owner := metav1.GetControllerOf(r)
 	return o.Deployment != nil && owner != nil && owner.UID == o.Deployment.UID
@@ -96,15 +82,15 @@ func (s settings) split(o observation) (live, going []backends.Pod) {
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int {
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
-	current, next := o.current(), map[string]int{}
+	next := map[string]int{}
 	for _, pod := range pods {
 		if pod.Status.Phase == corev1.PodFailed || pod.Status.Phase == corev1.PodSucceeded {
 			continue
 		}
 		set := o.setOf(pod)
 		p := s.pod(pod, set)
-		if set != nil && set != current && current != nil && p.SpecHash == o.Deployment.Annotations[annotationSpecHash] {
-			p.SpecHash = "" // of a template that somebody else changed
+		if set != nil && o.edited(set) {
+			p.SpecHash = ""
 		}
 		owner := ""
 		if set != nil {
@@ -120,6 +106,15 @@ func (s settings) split(o observation) (live, going []backends.Pod) {
 		live = append(live, p)
 	}
 	return live, going
+}
+
+// edited tells whether a ReplicaSet is of a template that somebody else made of
+// Berth's: a later one of the same specification is there.
+func (o observation) edited(set *appsv1.ReplicaSet) bool {
+	spec := set.Annotations[annotationSpecHash]
+	return slices.ContainsFunc(o.ReplicaSets, func(r *appsv1.ReplicaSet) bool {
+		return r.Annotations[annotationSpecHash] == spec && revisionOf(r) > revisionOf(set)
+	})
 }
 
 // setOf returns the ReplicaSet that a pod belongs to; nil: it is not known.

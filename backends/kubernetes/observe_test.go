@@ -21,14 +21,21 @@ var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 // A cluster is what is there of one deployment, made step by step as Kubernetes'
 // controllers do.
 type cluster struct {
-	testing.TB
+	tester
 	s   settings
 	now time.Time
 	observation
 	made int
 }
 
-func newCluster(t testing.TB) *cluster { return &cluster{TB: t, s: lab(), now: noon} }
+// A tester is what testing and rapid have in common.
+type tester interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
+func newCluster(t testing.TB) *cluster { return &cluster{tester: t, s: lab(), now: noon} }
 
 // decide asks what to do now.
 func (c *cluster) decide(w backends.Workload) decision {

@@ -25,7 +25,7 @@ type trial struct {
 // is nothing to go back to, a pod waits for a node.
 func (o observation) trial(pulling time.Duration, w backends.Workload, pods []backends.Pod, now time.Time) trial {
 	t := trial{pending: pendingWords(o, w, pods)}
-	if rolledOut(o.Deployment) || o.Deployment.Status.ObservedGeneration < o.Deployment.Generation {
+	if w.Replicas == 0 || rolledOut(o.Deployment) || o.Deployment.Status.ObservedGeneration < o.Deployment.Generation {
 		return t
 	}
 	spec, late := w.SpecHash(), overdue(o.Deployment)

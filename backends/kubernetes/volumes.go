@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,6 +58,16 @@ func (s settings) claims(w backends.Workload) []*corev1.PersistentVolumeClaim {
 		out = append(out, claim)
 	}
 	return out
+}
+
+// adoptClaim returns a wanted claim with what a live one cannot change, or must
+// not because the configuration has: what was claimed.
+func adoptClaim(wanted, live *corev1.PersistentVolumeClaim) *corev1.PersistentVolumeClaim {
+	c := wanted.DeepCopy()
+	c.Spec.AccessModes = slices.Clone(live.Spec.AccessModes)
+	c.Spec.StorageClassName = live.Spec.StorageClassName
+	c.Spec.Resources = *live.Spec.Resources.DeepCopy()
+	return c
 }
 
 // claimName returns the name of a deployment's volume. Names of deployments hold

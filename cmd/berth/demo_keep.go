@@ -46,12 +46,12 @@ func (d *demo) stay(ctx context.Context) error {
 	fmt.Fprintf(d.console.out, `
 still running at http://%s. Ask it from another terminal:
 %s  berth get deployments         what runs, and what failed
-  berth get commits             from which commit, and what became of it
-  berth explain hello-john      why this flavour, why here
-  berth describe hello-jane     what failed, and what to do
-  berth logs hello-jane         what the app itself said
-  berth events                  what happened
-  berth tree                    commit, release, flavour, pods
+  berth get commits                from which commit, and what became of it
+  berth explain hello-john         why this flavour, why here
+  berth describe hello-jane        what failed, and what to do
+  berth logs hello-jane --failed   what the app itself said
+  berth events                     what happened
+  berth tree                       commit, release, flavour, pods
 Or commit to one of the repositories, and watch with "berth get pods --watch":
   apps           %s
   desired state  %s

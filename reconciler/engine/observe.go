@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -119,6 +120,7 @@ func (w *worker) list(ctx context.Context) error {
 	}
 	e.mu.Unlock()
 	if back {
+		pods = slices.DeleteFunc(pods, absent)
 		w.told = time.Time{}
 		e.recordBackend(w.backend.Name(), slog.LevelInfo, fmt.Sprintf("it answers: %s, %d pods", capacity.Engine, len(pods)))
 		e.log.Info("backend answers", "backend", w.backend.Name(), "engine", capacity.Engine,

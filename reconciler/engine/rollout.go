@@ -57,7 +57,7 @@ func (e *Engine) recallRollouts(pods []backends.Pod, now time.Time) {
 	if e.journal == nil {
 		return
 	}
-	made := slices.Clone(pods)
+	made := slices.DeleteFunc(slices.Clone(pods), absent) // of an object without pods, nothing is to be told
 	slices.SortStableFunc(made, func(a, b backends.Pod) int {
 		return cmp.Or(cmp.Compare(a.Deployment, b.Deployment), cmp.Compare(a.InputHash, b.InputHash), a.CreatedAt.Compare(b.CreatedAt))
 	})

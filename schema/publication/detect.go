@@ -94,7 +94,7 @@ func isDesired(keys fields) bool {
 // those of one, and one of them is nothing else's.
 func isConfig(keys fields) bool {
 	known := 0
-	for _, key := range append([]string{"credentials", "status", "log"}, configMarks...) {
+	for _, key := range append([]string{"credentials", "status", "log", "tls", "access", "leaderElection"}, configMarks...) {
 		if keys.has(key) {
 			known++
 		}

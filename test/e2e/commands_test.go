@@ -191,10 +191,40 @@ func TestDemoKeep(t *testing.T) {
 	w.start("demo", "--once", "--keep")
 	w.awaitLog(`still running at http://\S+\.`)
 	w.awaitLog(`Ctrl-C ends it`)
+	w.askAsShown(regexp.MustCompile(`still running at http://([^ ]+)\. Ask`).FindStringSubmatch(w.log.String())[1])
 	if code := w.end(syscall.SIGINT); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	w.noDemo(w.log.String())
+}
+
+// askAsShown runs the commands of the README that ask the demo's server, and
+// compares what they print with what the README shows, but for what differs from
+// run to run.
+func (w *world) askAsShown(server string) {
+	w.t.Helper()
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, asking, found := strings.Cut(string(readme), "**6. Ask it.**")
+	shown := shownCommands(asking)
+	if !found || len(shown) != 3 {
+		w.t.Fatalf("the README asks the demo %d times, want 3", len(shown))
+	}
+	for _, s := range shown {
+		printed, code := w.berth("", append(strings.Fields(s.command)[1:], "--server", server)...)
+		if code != 0 || unvaried(printed) != unvaried(s.output) {
+			w.t.Errorf("$ %s\nprints (exit code %d)\n%s\nthe README shows\n%s", s.command, code, unvaried(printed), unvaried(s.output))
+		}
+	}
+}
+
+var varies = regexp.MustCompile(`\b([0-9a-f]{6,8}|\d+(\.\d+)?(ms|s|m)|\d+ times|127\.0\.0\.1:\d+)\b`)
+
+// unvaried is a text without hashes, ages, counts, ports and the width of columns.
+func unvaried(text string) string {
+	return regexp.MustCompile(` +`).ReplaceAllString(varies.ReplaceAllString(text, "…"), " ")
 }
 
 // noDemo checks that nothing is left of the demo that printed out.

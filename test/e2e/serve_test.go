@@ -131,6 +131,7 @@ func TestFailedRollout(t *testing.T) {
 	w.serve()
 	w.commit(w.desired, "Run", map[string]string{"hello.yaml": deployment("hello", "*")})
 	good := w.awaitRunning("hello", "0.1.0")
+	w.awaitLog(`hello: ready: 1 of 1 running 0\.1\.0`) // only a good one is kept
 	broken := strings.Replace(w.manifest("0.1.1"), "demo-app", "no-such-command", 1)
 	w.commit(w.apps, "Publish a broken 0.1.1", map[string]string{"hello/manifest.yaml": broken})
 	w.awaitLog(`hello: failed:`)
