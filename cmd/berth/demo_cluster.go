@@ -26,7 +26,7 @@ type demoCluster struct {
 	namespace string
 }
 
-func openDemoCluster(ctx context.Context) (demoEngine, string, error) {
+func openDemoCluster() (demoEngine, string, error) {
 	e := &demoCluster{}
 	config, namespace, err := kubernetes.Reach(e.config())
 	if err != nil {
