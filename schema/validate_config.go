@@ -25,6 +25,7 @@ func (c *Config) validate(r *report) {
 	r.webURL("status.url", c.Status.URL)
 	c.Access.validate(r)
 	r.certificate("tls", c.TLS.CertFile, c.TLS.KeyFile)
+	c.LeaderElection.validate(r)
 	names := distinct{}
 	for i := range c.Backends {
 		at := fmt.Sprintf("backends[%d]", i)

@@ -157,7 +157,7 @@ func testLogText(f *fixture) {
 	if i < 1 || lines[i].Text != "a\ufffdb" || lines[i+1].Text != "" {
 		f.Fatalf("log %.300q", texts(lines))
 	}
-	if err := lines[i-1]; err.Text != "to err" || !err.Stderr || lines[i].Stderr {
+	if err := lines[i-1]; err.Text != "to err" || err.Stderr == f.OneStream || lines[i].Stderr {
 		f.Errorf("standard error is not told apart: %+v", lines[i-1:i+1])
 	}
 	var got strings.Builder

@@ -54,11 +54,16 @@ type Harness struct {
 	// Write has a running pod of Good write text to its standard output or standard
 	// error; nil: logs are tested as far as Exits goes.
 	Write func(t testing.TB, p backends.Pod, stderr bool, text string)
+	// OneStream tells that the engine does not tell standard error from standard output.
+	OneStream bool
 	// Crash ends a running pod of Good as if by itself; nil: not tested.
 	Crash func(t testing.TB, p backends.Pod)
 	// Memory tells that the engine measures the memory that running pods use.
 	Memory bool
 
+	// MinReady is how long a pod without a health check must run to be ready: longer
+	// than the engine takes to tell that Exits has ended. Default: 300 ms.
+	MinReady time.Duration
 	// Timeout is the rollout timeout of what is meant to fail: long enough for
 	// Exits to crash three times. Default: 4 s.
 	Timeout time.Duration
@@ -70,6 +75,9 @@ type Harness struct {
 func Run(t *testing.T, h Harness) {
 	if h.Timeout == 0 {
 		h.Timeout = 4 * time.Second
+	}
+	if h.MinReady == 0 {
+		h.MinReady = 300 * time.Millisecond
 	}
 	if h.Patience == 0 {
 		h.Patience = time.Minute
@@ -186,7 +194,7 @@ func (f *fixture) restart() {
 // workload returns a workload of one replica that is soon ready.
 func (f *fixture) workload(spec backends.PodSpec) backends.Workload {
 	rollout := backends.Rollout{
-		Strategy: schema.Rolling, Timeout: f.Patience, MinReady: 300 * time.Millisecond, Rollback: true,
+		Strategy: schema.Rolling, Timeout: f.Patience, MinReady: f.MinReady, Rollback: true,
 	}
 	if spec.Healthcheck != nil {
 		rollout.MinReady = 0

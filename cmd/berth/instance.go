@@ -17,6 +17,7 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/docker"
+	"github.com/berthdev/berth/backends/kubernetes"
 	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/internal/api"
 	"github.com/berthdev/berth/internal/server"
@@ -45,8 +46,9 @@ type instance struct {
 // A backendOpener opens every configured backend, read-only for a dry run.
 type backendOpener func(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) ([]engine.Backend, error)
 
-// newInstance joins the parts; nothing runs yet.
-func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, dryRun bool) (_ *instance, err error) {
+// newInstance joins the parts for a tenure; nothing runs yet. Where another replica
+// leads, the backends are read-only.
+func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, t tenure, dryRun bool) (_ *instance, err error) {
 	i := &instance{cfg: cfg, journal: journal.New(journal.Options{})}
 	i.sources = newSourceEvents(i.journal.Record)
 	defer func() {
@@ -63,21 +65,23 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 		return nil, err
 	}
 	i.hub = newHub(cfg, opener(i.mirrors, cfg, log), log, metrics, i.changed)
-	if i.backends, err = open(ctx, cfg, log, dryRun); err != nil {
+	if i.backends, err = open(ctx, cfg, log, dryRun || !t.leads); err != nil {
 		return nil, err
 	}
 	i.history = newHistory(i.hub.History, i.journal, log)
-	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
+	i.engine = engine.New(engine.Options{
+		Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Standby: !t.leads, Metrics: engine.NewMetrics(metrics),
+	})
 	asked, err := api.New(api.Options{
 		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
-		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends),
+		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends), Leader: t.leader,
 	})
 	if err != nil {
 		return nil, err
 	}
 	warnOpen(cfg, log)
 	i.server, err = server.New(server.Options{
-		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log, TLS: cfg.TLS,
+		Listen: cfg.Listen, Ready: t.ready(i.engine.Ready), Metrics: metrics, Logger: log, TLS: cfg.TLS,
 		API: api.NewHandler(asked), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
 		Webhooks: webhook.New(webhook.Options{
 			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
@@ -229,9 +233,12 @@ func openBackends(ctx context.Context, cfg *schema.Config, log *slog.Logger, dry
 		switch b.Type {
 		case schema.BackendDocker:
 			backend, err = docker.New(ctx, b, cfg.Instance, docker.Options{Logger: log, SSH: engineSSH(cfg.Credentials, b.Host)})
+		case schema.BackendKubernetes:
+			b.Kubeconfig = expandHome(b.Kubeconfig)
+			backend, err = kubernetes.New(ctx, b, cfg.Instance, kubernetes.Options{Logger: log, Version: version})
 		default:
 			err = &schema.Error{Op: "open backend", Resource: b.Name, Kind: schema.Invalid,
-				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker"}
+				Err: fmt.Errorf("this Berth has no backend of type %s", b.Type), Hint: "use type docker or kubernetes"}
 		}
 		if err != nil {
 			closeBackends(out)

@@ -1,0 +1,144 @@
+package kubernetes
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berthdev/berth/backends"
+)
+
+// mostRounds bounds how often one Apply looks at what its own write brought about:
+// it writes, gives up at once, and remembers.
+const mostRounds = 3
+
+// Apply implements [backends.Backend].
+func (b *Backend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	wanted, err := b.objects(w)
+	if err != nil {
+		return backends.Progress{}, err
+	}
+	a, views, err := b.writer(ctx, w.Deployment, report)
+	if err != nil {
+		return backends.Progress{}, err
+	}
+	namespace := wanted.Deployment.Namespace
+	for _, other := range slices.Sorted(maps.Keys(views)) {
+		if other == namespace {
+			continue
+		}
+		if err := a.clear(ctx, views[other], "it moves to namespace "+namespace); err != nil {
+			return backends.Progress{}, err
+		}
+	}
+	v := views[namespace]
+	if v == nil {
+		v = &view{}
+	}
+	if what := going(v, wanted); what != "" {
+		return backends.Progress{Phase: backends.PhaseProgressing, Reason: what + " is being removed", Pods: b.observed(v.observation)}, nil
+	}
+	if err := a.allFree(ctx, wanted, v); err != nil {
+		return backends.Progress{}, err
+	}
+	if err := a.around(ctx, v, wanted); err != nil {
+		return backends.Progress{}, err
+	}
+	p, err := a.roll(ctx, w, wanted.Deployment, v.observation)
+	if err != nil || p.Phase != backends.PhaseReady {
+		return p, err
+	}
+	return p, a.unneeded(ctx, v, wanted)
+}
+
+// going names what is being removed and must be made again; empty: nothing.
+func going(v *view, wanted objects) string {
+	if v.Deployment != nil && v.Deployment.DeletionTimestamp != nil {
+		return "what was there before"
+	}
+	for _, c := range v.claims {
+		if c.DeletionTimestamp != nil && slices.ContainsFunc(wanted.Claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
+			return "the volume " + c.Annotations[annotationVolume]
+		}
+	}
+	return ""
+}
+
+// around brings about what must be there before the Deployment: volumes, then the
+// Service, which is there before pods are.
+func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
+	for _, claim := range wanted.Claims {
+		var live object
+		if at := slices.IndexFunc(v.claims, named[*corev1.PersistentVolumeClaim](claim.Name)); at >= 0 {
+			live, claim = v.claims[at], asClaimed(claim, v.claims[at])
+		}
+		if err := a.ensure(ctx, claimKind, claim, live); err != nil {
+			return err
+		}
+	}
+	if wanted.Service == nil {
+		return nil
+	}
+	var live object
+	if at := slices.IndexFunc(v.services, named[*corev1.Service](wanted.Service.Name)); at >= 0 {
+		live = v.services[at]
+	}
+	return a.ensure(ctx, services, wanted.Service, live)
+}
+
+// asClaimed returns a wanted claim with what cannot be changed of the live one:
+// its size and class are those with which it was made.
+func asClaimed(wanted, live *corev1.PersistentVolumeClaim) *corev1.PersistentVolumeClaim {
+	c := wanted.DeepCopy()
+	c.Spec.AccessModes, c.Spec.Resources = live.Spec.AccessModes, live.Spec.Resources
+	if c.Spec.StorageClassName != nil {
+		c.Spec.StorageClassName = live.Spec.StorageClassName
+	}
+	return c
+}
+
+// unneeded removes what the deployment, which is ready, has no use for any more:
+// its Service if it has no ports, and volumes that are not to be kept.
+func (a *writer) unneeded(ctx context.Context, v *view, wanted objects) error {
+	for _, s := range v.services {
+		if wanted.Service == nil || s.Name != wanted.Service.Name {
+			if err := a.remove(ctx, services, s, "it has no use any more"); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range v.claims {
+		used := slices.ContainsFunc(wanted.Claims, named[*corev1.PersistentVolumeClaim](c.Name))
+		if !used && c.Annotations[annotationKeep] == "false" {
+			if err := a.remove(ctx, claimKind, c, "it has no use any more, and is not kept"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// roll applies the Deployment as is decided, and tells where it stands.
+func (a *writer) roll(ctx context.Context, w backends.Workload, wanted *appsv1.Deployment, o observation) (backends.Progress, error) {
+	for round := 1; ; round++ {
+		d, err := a.decide(w, wanted, o, a.now())
+		if err != nil || d.Apply == nil || round > mostRounds {
+			return d.Progress, err
+		}
+		if d.GiveUp {
+			a.log.Warn("a rollout is given up", "deployment", w.Deployment, "release", w.Release, "reason", d.Why)
+		}
+		var live object
+		if o.Deployment != nil {
+			live = o.Deployment
+		}
+		now, err := a.write(ctx, deployments, d.Apply, live, d.Why)
+		if err != nil {
+			return d.Progress, err
+		}
+		o.Deployment = now.(*appsv1.Deployment) //nolint:forcetypeassert // it is what the kind makes
+	}
+}

@@ -1,0 +1,205 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
+)
+
+// A writer changes the objects of one deployment.
+type writer struct {
+	*Backend
+
+	s          *session
+	deployment string
+	report     func(backends.Step)
+}
+
+// writer returns a writer, and what there is after all that was written before.
+func (b *Backend) writer(ctx context.Context, deployment string, report func(backends.Step)) (*writer, map[string]*view, error) {
+	s, err := b.session(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.caughtUp(ctx, deployment); err != nil {
+		return nil, nil, err
+	}
+	if report == nil {
+		report = func(backends.Step) {}
+	}
+	return &writer{b, s, deployment, report}, s.views(deployment), nil
+}
+
+// ensure applies an object if the live one, which may be nil, lacks something.
+func (a *writer) ensure(ctx context.Context, k *kind, wanted, live object) error {
+	why := "it is not there"
+	if live != nil {
+		var err error
+		if why, err = lacks(wanted, live); err != nil || why == "" {
+			return err
+		}
+	}
+	_, err := a.write(ctx, k, wanted, live, why)
+	return err
+}
+
+// write applies an object over the live one, or makes it where the name is free.
+// What somebody else made under its name in the meantime is not touched: only the
+// object of the live uid is changed, and of one that should not be there no field
+// that another has set.
+func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why string) (object, error) {
+	verb := "create"
+	if live != nil {
+		verb = "update"
+	}
+	fields, err := patch(wanted)
+	if err != nil {
+		return nil, err
+	}
+	if live != nil {
+		fields.SetUID(live.GetUID())
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", nameOf(k, wanted), err)
+	}
+	step := backends.Step{Deployment: a.deployment, Verb: verb, Detail: nameOf(k, wanted) + ": " + why}
+	a.report(step)
+	now, err := a.apply(ctx, k, wanted, data, live != nil)
+	if noNamespace(err) {
+		if err = a.makeNamespace(ctx, wanted.GetNamespace()); err == nil {
+			now, err = a.apply(ctx, k, wanted, data, false)
+		}
+	}
+	if err != nil {
+		return nil, classify(verb, nameOf(k, wanted), err)
+	}
+	step.Done = true
+	a.report(step)
+	return now, nil
+}
+
+// apply sends an object, and has its event known as our own.
+func (a *writer) apply(ctx context.Context, k *kind, o object, data []byte, force bool) (object, error) {
+	end := a.s.begin(ref{k, o.GetNamespace(), o.GetName(), a.deployment})
+	now, err := a.api.apply(ctx, k, o.GetNamespace(), o.GetName(), data, force)
+	if err != nil {
+		end(nil)
+		return nil, err
+	}
+	end(now)
+	return now, nil
+}
+
+// allFree makes sure that each wanted object that is not there can be made, before
+// any is.
+func (a *writer) allFree(ctx context.Context, wanted objects, v *view) error {
+	if v.Deployment == nil {
+		if err := a.free(ctx, deployments, wanted.Deployment); err != nil {
+			return err
+		}
+	}
+	if wanted.Service != nil && !slices.ContainsFunc(v.services, named[*corev1.Service](wanted.Service.Name)) {
+		if err := a.free(ctx, services, wanted.Service); err != nil {
+			return err
+		}
+	}
+	for _, c := range wanted.Claims {
+		if slices.ContainsFunc(v.claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
+			continue
+		}
+		if err := a.free(ctx, claimKind, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func named[O object](name string) func(O) bool {
+	return func(o O) bool { return o.GetName() == name }
+}
+
+// free makes sure that nobody else has made an object of the name. One of this
+// deployment is as good as none: another process of the instance just made it.
+func (a *writer) free(ctx context.Context, k *kind, wanted object) error {
+	there, err := a.api.get(ctx, k, wanted.GetNamespace(), wanted.GetName())
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return classify("create", nameOf(k, wanted), err)
+	}
+	whose := there.GetLabels()
+	if whose[labelInstance] == a.instance && whose[labelDeployment] == a.deployment {
+		return nil
+	}
+	maker := "this Berth did not make it"
+	if other := whose[labelInstance]; other != "" && other != a.instance {
+		maker = "the instance " + message(other, "") + " of Berth made it"
+	}
+	return &schema.Error{
+		Op: "create", Resource: nameOf(k, wanted), Kind: schema.Terminal, Err: errors.New("there is one already: " + maker),
+		Hint: "remove it, or give the deployment another name or namespace: Berth takes over nothing",
+	}
+}
+
+// makeNamespace makes a namespace that is missing, if that is allowed.
+func (a *writer) makeNamespace(ctx context.Context, name string) error {
+	if !a.mayCreate(name) {
+		return &schema.Error{
+			Op: "create", Resource: "deployment " + a.deployment, Kind: schema.Waiting, Err: fmt.Errorf("there is no namespace %s", name),
+			Hint: "make it, or set namespaces.create in the backend's configuration",
+		}
+	}
+	data, err := json.Marshal(a.namespaceObject(name))
+	if err != nil {
+		return err
+	}
+	step := backends.Step{Deployment: a.deployment, Verb: "create", Detail: "Namespace " + name}
+	a.report(step)
+	if _, err := a.api.apply(ctx, namespaces, "", name, data, false); err != nil && !apierrors.IsConflict(err) {
+		return classify("create", "Namespace "+name, err)
+	}
+	step.Done = true
+	a.report(step)
+	return nil
+}
+
+// remove removes an object, unless it is being removed. It returns once the caches
+// know of it.
+func (a *writer) remove(ctx context.Context, k *kind, o object, why string) error {
+	if o.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	step := backends.Step{Deployment: a.deployment, Verb: "remove", Detail: nameOf(k, o) + ": " + why}
+	if k == podKind {
+		step.Pod = o.GetName()
+	}
+	a.report(step)
+	defer a.s.begin(ref{k, o.GetNamespace(), o.GetName(), a.deployment})(nil)
+	if err := unlessGone(a.api.remove(ctx, k, o.GetNamespace(), o.GetName(), o.GetUID())); err != nil {
+		return classify("remove", nameOf(k, o), err)
+	}
+	if err := a.s.until(ctx, patience, func() bool { return a.s.leaves(k, o.GetNamespace(), o.GetName(), o.GetUID()) }); err != nil {
+		return err
+	}
+	step.Done = true
+	a.report(step)
+	return nil
+}
+
+// leaves tells whether an object is gone, or going.
+func (s *session) leaves(k *kind, namespace, name string, uid types.UID) bool {
+	found, _, err := s.caches[k].GetIndexer().GetByKey(namespace + "/" + name)
+	o, ok := found.(object)
+	return err != nil || !ok || o.GetUID() != uid || o.GetDeletionTimestamp() != nil
+}
