@@ -40,7 +40,7 @@ check: ## Quick feedback: formatting, vet and the unit tests.
 	@test/run.sh format vet unit
 
 test: engine tools build ## Run every test.
-	@test/run.sh format vet lint race fuzz image demo
+	@test/run.sh format vet lint start_cluster race fuzz image demo cluster_demo
 
 lint: tools ## Run golangci-lint.
 	@test/run.sh lint
@@ -49,7 +49,7 @@ fuzz: ## Run every fuzz test for FUZZTIME.
 	@FUZZTIME=$(FUZZTIME) test/run.sh fuzz
 
 bench: engine build ## Measure; the figures of docs/benchmarks.md come from here.
-	@test/run.sh bench
+	@test/run.sh start_cluster bench
 
 image: engine build ## Build the container image, without a network.
 	@DOCKER_BUILDKIT=0 docker build --quiet --tag berth:$(VERSION) --tag berth:latest .

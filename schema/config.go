@@ -14,6 +14,17 @@ type Config struct {
 	Log         LogConfig       `json:"log,omitzero" doc:"What is logged, and how."`
 	Access      Access          `json:"access,omitzero" doc:"Who may ask the API."`
 	TLS         ServerTLS       `json:"tls,omitzero" doc:"The server's certificate. Default: none, it speaks http."`
+
+	LeaderElection LeaderElection `json:"leaderElection,omitzero" doc:"How several replicas of this Berth agree which of them works."`
+}
+
+// LeaderElection has several replicas of one Berth agree which of them works, by
+// a Lease of Kubernetes: of the cluster that they run in, or, outside of one, of
+// the first backend that is a cluster.
+type LeaderElection struct {
+	Enabled   bool   `json:"enabled,omitempty" doc:"Whether there may be several replicas. One leads, the others look on and take over when it goes."`
+	Namespace string `json:"namespace,omitempty" doc:"The namespace of the Lease. Default: that of Berth's service account, or of the kubeconfig's context."`
+	Lease     string `json:"lease,omitempty" doc:"The name of the Lease. Default: berth- and the name of the instance."`
 }
 
 // Access says who may ask the API: this machine without a token, unless that is
@@ -100,6 +111,15 @@ func (Forge) Values() []string {
 
 // Webhooks says how webhooks are verified. Without a secret none is accepted.
 type Webhooks struct {
+	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
+	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
+	// Repos have a secret of their own beside the one above, which wakes them too.
+	Repos []WebhookRepo `json:"repos,omitempty" doc:"Repos with a secret of their own: it signs deliveries to /webhooks/FORGE/REPO, and wakes only that repo."`
+}
+
+// WebhookRepo is the secret of one repository.
+type WebhookRepo struct {
+	Repo       string `json:"repo" required:"true" doc:"The name of its Repo document, or desired-state for the desired-state repository." example:"apps"`
 	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
 	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
 }

@@ -18,6 +18,14 @@ var (
 		"write it as example.org/lab, without value and effect"}
 )
 
+func (l *LeaderElection) validate(r *report) {
+	r.check(labelRule, "leaderElection.namespace", l.Namespace)
+	r.check(objectRule, "leaderElection.lease", l.Lease)
+	if !l.Enabled && (l.Namespace != "" || l.Lease != "") {
+		r.error("leaderElection", "is not enabled, but names a Lease", "add enabled: true, or remove it")
+	}
+}
+
 func (b *BackendConfig) validateKubernetes(r *report, at string) {
 	r.check(fileRule, at+".kubeconfig", b.Kubeconfig)
 	r.check(lineRule, at+".context", b.Context)

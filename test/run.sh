@@ -17,9 +17,9 @@ vet() { go vet ./...; }
 
 lint() { .cache/golangci-lint run ./...; }
 
-# unit leaves out what needs a Docker Engine: that takes minutes.
+# unit leaves out what needs a Docker Engine or a cluster: that takes minutes.
 unit() {
-	packages | grep -v -e /backends/docker -e /internal/dockertest -e /test/e2e | xargs go test -json | go run ./test/report
+	packages | grep -v -e /backends/docker -e /internal/dockertest -e /test/e2e | xargs go test -short -json | go run ./test/report
 }
 
 race() { CGO_ENABLED=1 go test -race -count=1 -timeout 25m -json ./... | go run ./test/report; }
@@ -44,6 +44,29 @@ image() {
 }
 
 demo() { bin/berth demo --once; }
+
+# start_cluster makes a cluster ready for the parts after it, and has it stopped
+# at the end unless it ran before. Where none can be had, the tests that need one
+# say so; in CI that is a failure.
+start_cluster() {
+	if [ -z "${BERTH_TEST_KUBECONFIG:-}" ] && [ ! -d /var/lib/berth-cluster ]; then
+		trap 'test/setup.sh cluster-down' EXIT
+	fi
+	test/setup.sh cluster && return
+	[ "${CI:-}" != true ] || return 1
+	echo "there is no cluster: the tests that need one are skipped"
+}
+
+kubeconfig=${BERTH_TEST_KUBECONFIG:-.cache/cluster/kubeconfig}
+
+cluster_demo() {
+	if [ ! -f "$kubeconfig" ]; then
+		echo "skipped: there is no cluster"
+		[ "${CI:-}" != true ]
+		return
+	fi
+	KUBECONFIG=$kubeconfig bin/berth demo --once --backend kubernetes
+}
 
 # cluster shows that the cluster of "make cluster" runs pods as the tests need it.
 cluster() { (cd test/cluster && CGO_ENABLED=0 GOFLAGS=-mod=readonly go test -count=1 ./...); }

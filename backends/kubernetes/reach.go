@@ -48,6 +48,13 @@ func reachOf(cfg schema.BackendConfig, o Options) (reach, error) {
 	return r, nil
 }
 
+// Reach returns how the cluster of a backend is reached, for what else is done
+// there, and the namespace that is meant where none is named.
+func Reach(cfg schema.BackendConfig) (config *rest.Config, namespace string, err error) {
+	r, err := reachOf(cfg, Options{})
+	return r.config, r.namespace, err
+}
+
 func configured(cfg schema.BackendConfig) (reach, error) {
 	if cfg.Kubeconfig == "" && cfg.Context == "" {
 		config, err := rest.InClusterConfig()

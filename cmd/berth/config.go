@@ -22,7 +22,7 @@ type configFlags struct {
 }
 
 // sections name the parts of the configuration that settings stand in.
-var sections = map[string]string{"desired": "desired state", "log": "log", "status": "commit statuses", "webhooks": "webhooks"}
+var sections = map[string]string{"leaderElection": "leader election", "desired": "desired state", "log": "log", "status": "commit statuses", "webhooks": "webhooks"}
 
 func addConfigFlags(cmd *cobra.Command) *configFlags {
 	f := &configFlags{values: map[string]*string{}, flags: map[string]string{}}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -10,11 +11,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
 )
@@ -27,28 +30,41 @@ type demoOptions struct {
 	keep    bool
 	verbose bool
 	listen  string
+	backend string
+	image   string // --image; empty: the engine's
 }
 
 func newDemo(c console) *cobra.Command {
 	var o demoOptions
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "See the main job happen on this machine's Docker",
+		Short: "See the main job happen on this machine's Docker, or on a cluster",
 		Long: `Run the whole of Berth on this machine: two git repositories in a temporary
 folder, an app whose image is this executable, a server, and a story: a release
 runs, a new release is pushed and rolls out, a container is removed by hand and
 comes back, a deployment is removed from git and goes.
 
+With --backend kubernetes it is the same on the cluster and in the namespace of
+your kubeconfig. A cluster takes no image from here: 'make cluster' has the one
+that the demo runs; with --image you name an image of Berth that yours can pull.
+
 Nothing is fetched from anywhere, and everything that was made is removed at the
 end. The demo waits for Enter before each step; --once does not. With --keep the
 server stays after the story, with one app that runs and one that failed, so
 that the other commands have something to tell.`,
-		Example: "  berth demo\n  berth demo --once\n  berth demo --keep",
+		Example: "  berth demo\n  berth demo --once\n  berth demo --keep\n  berth demo --backend kubernetes --image registry.example.org/berth:1.0",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), c, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !slices.Contains(schema.BackendType("").Values(), o.backend) {
+				return usageError{fmt.Errorf("--backend %s: there is no such type, say %s", o.backend, strings.Join(schema.BackendType("").Values(), " or "))}
+			}
+			return runDemo(cmd.Context(), c, o)
+		},
 	}
 	cmd.Flags().BoolVar(&o.once, "once", false, "run the story without waiting for a key")
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave apps and the server running after the story, until Ctrl-C")
+	cmd.Flags().StringVar(&o.backend, "backend", string(schema.BackendDocker), "where the pods run: "+strings.Join(schema.BackendType("").Values(), " or "))
+	cmd.Flags().StringVar(&o.image, "image", "", "an image of Berth that the engine has or can pull, for all releases of the app. Default: one made of this executable, or, on a cluster, what 'make cluster' imports")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print the server's log between the steps")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "where the demo's server listens (default any free port; with --keep, the usual one if it is free)")
 	return cmd
@@ -58,14 +74,14 @@ that the other commands have something to tell.`,
 type demo struct {
 	demoOptions
 	console  console
-	docker   *demoEngine
+	engine   demoEngine
 	name     string // of the instance
 	dir      string
-	image    string
+	images   string // the name that the images share, without their tags
 	apps     *demoRepo
 	desired  *demoRepo
 	instance *instance
-	url      string // where the app answers
+	answered backends.Pod // of the app, when it was asked last
 	began    time.Time
 	keys     *bufio.Reader
 }
@@ -80,7 +96,6 @@ func runDemo(ctx context.Context, c console, o demoOptions) (err error) {
 	var id [3]byte
 	_, _ = rand.Read(id[:])
 	d := &demo{demoOptions: o, console: c, name: "demo-" + hex.EncodeToString(id[:]), began: time.Now(), keys: bufio.NewReader(c.in)}
-	d.image = "berth.invalid/" + d.name
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), stepTime)
 		defer cancel()
@@ -109,22 +124,26 @@ func runDemo(ctx context.Context, c console, o demoOptions) (err error) {
 
 // prepare makes the repositories, the image and the server.
 func (d *demo) prepare(ctx context.Context) (err error) {
-	if err := d.step(ctx, demoStep{"find the Docker Engine", func(ctx context.Context) (seen string, err error) {
-		d.docker, seen, err = newDemoEngine(ctx)
-		return seen, err
-	}}); err != nil {
-		return err
-	}
-	if err := d.step(ctx, demoStep{"make two git repositories: apps and desired state", d.makeRepos}); err != nil {
-		return err
-	}
-	if err := d.step(ctx, demoStep{"make the app's image from this executable", func(ctx context.Context) (string, error) {
-		return d.image + ":0.1.0 and :0.1.1", d.docker.loadSelf(ctx, d.image+":0.1.0", d.image+":0.1.1")
-	}}); err != nil {
-		return err
+	for _, s := range []demoStep{
+		{"find the engine: " + d.backend, func(ctx context.Context) (seen string, err error) {
+			d.engine, seen, err = openDemoEngine(ctx, schema.BackendType(d.backend))
+			return seen, err
+		}},
+		{"have the app's image, which is this executable", func(ctx context.Context) (seen string, err error) {
+			if d.image != "" {
+				return "taken as named: " + d.image, nil
+			}
+			d.images, seen, err = d.engine.images(ctx, d.name, "0.1.0", "0.1.1")
+			return seen, err
+		}},
+		{"make two git repositories: apps and desired state", d.makeRepos},
+	} {
+		if err := d.step(ctx, s); err != nil {
+			return err
+		}
 	}
 	cfg := &schema.Config{Instance: d.name, Listen: d.address(), DataDir: filepath.Join(d.dir, "data")}
-	cfg.Desired.URL = d.desired.dir
+	cfg.Desired.URL, cfg.Backends = d.desired.dir, []schema.BackendConfig{d.engine.config()}
 	if err := complete(cfg); err != nil {
 		return err
 	}
@@ -132,9 +151,12 @@ func (d *demo) prepare(ctx context.Context) (err error) {
 	if d.verbose {
 		log = d.console.err
 	}
-	d.instance, err = newInstance(ctx, cfg, openBackends, newLogger(log, cfg.Log), false)
+	d.instance, err = newInstance(ctx, cfg, openBackends, newLogger(log, cfg.Log), alone, false)
 	return err
 }
+
+// imageOf names the image of a release.
+func (d *demo) imageOf(release string) string { return cmp.Or(d.image, d.images+":"+release) }
 
 func (d *demo) makeRepos(context.Context) (string, error) {
 	var err error
@@ -144,7 +166,7 @@ func (d *demo) makeRepos(context.Context) (string, error) {
 	if d.apps, err = newDemoRepo(filepath.Join(d.dir, "apps")); err != nil {
 		return "", err
 	}
-	if err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.0", "demo-app")}); err != nil {
+	if err = d.apps.push("Publish 0.1.0", map[string]string{"hello/manifest.yaml": demoManifest(d.imageOf("0.1.0"), "0.1.0", "demo-app")}); err != nil {
 		return "", err
 	}
 	if d.desired, err = newDemoRepo(filepath.Join(d.dir, "desired")); err != nil {
@@ -165,13 +187,13 @@ func (d *demo) story() []demoStep {
 			return d.awaitAnswer(ctx, "0.1.0")
 		}},
 		{"push a manifest: release 0.1.1 rolls out", func(ctx context.Context) (string, error) {
-			if err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.image, "0.1.1", "demo-app")}); err != nil {
+			if err := d.apps.push("Publish 0.1.1", map[string]string{"hello/manifest.yaml": demoManifest(d.imageOf("0.1.1"), "0.1.1", "demo-app")}); err != nil {
 				return "", err
 			}
 			return d.awaitAnswer(ctx, "0.1.1")
 		}},
-		{"remove the container by hand: it comes back", d.removeByHand},
-		{"remove the deployment from git: its container goes", d.removeFromGit},
+		{"remove the " + d.engine.thing() + " by hand: it comes back", d.removeByHand},
+		{"remove the deployment from git: its " + d.engine.thing() + " goes", d.removeFromGit},
 	}
 }
 
@@ -248,16 +270,15 @@ func (d *demo) awaitCatalog(ctx context.Context) (string, error) {
 func (d *demo) awaitAnswer(ctx context.Context, release string) (string, error) {
 	return d.await(ctx, func() (string, bool) {
 		s, ok := d.statusOf("hello-john")
-		if !ok || s.State != engine.StateReady || s.Release != release || len(s.Pods) != 1 || len(s.Pods[0].Endpoints) == 0 {
+		if !ok || s.State != engine.StateReady || s.Release != release || len(s.Pods) != 1 {
 			return fmt.Sprintf("%s %s", s.State, s.Reason), false
 		}
-		at := s.Pods[0].Endpoints[0]
-		d.url = fmt.Sprintf("http://%s:%d", at.Host, at.Port)
-		body, err := fetchText(ctx, d.url)
+		at, body, err := d.engine.ask(ctx, "hello-john", s.Pods[0])
 		if err != nil {
 			return err.Error(), false
 		}
-		return fmt.Sprintf("%s answers %q", d.url, body), strings.Contains(body, "release "+release+",")
+		d.answered = s.Pods[0]
+		return fmt.Sprintf("%s answers %q", at, body), strings.Contains(body, "release "+release+",")
 	})
 }
 
@@ -269,30 +290,30 @@ func (d *demo) statusOf(deployment string) (engine.Status, bool) {
 }
 
 func (d *demo) removeByHand(ctx context.Context) (string, error) {
-	before, err := d.docker.containers(ctx, d.name)
+	before, err := d.engine.things(ctx, d.name)
 	if err != nil {
 		return "", err
 	}
 	if len(before) != 1 {
-		return "", fmt.Errorf("expected one container, found %d", len(before))
+		return "", fmt.Errorf("expected one %s, found %d", d.engine.thing(), len(before))
 	}
-	for id := range before {
-		if err := d.docker.removeContainer(ctx, id); err != nil {
+	for id, name := range before {
+		if err := d.engine.remove(ctx, id, name); err != nil {
 			return "", err
 		}
 	}
 	return d.await(ctx, func() (string, bool) {
-		after, err := d.docker.containers(ctx, d.name)
+		after, err := d.engine.things(ctx, d.name)
 		if err != nil {
 			return err.Error(), false
 		}
 		for id := range after {
 			if _, old := before[id]; old {
-				return "the old container is still there", false
+				return "the old one is still there", false
 			}
 		}
 		if len(after) != 1 {
-			return fmt.Sprintf("%d containers", len(after)), false
+			return fmt.Sprintf("%d are there", len(after)), false
 		}
 		answer, err := d.awaitAnswer(ctx, "0.1.1")
 		return answer, err == nil
@@ -304,15 +325,15 @@ func (d *demo) removeFromGit(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return d.await(ctx, func() (string, bool) {
-		left, err := d.docker.containers(ctx, d.name)
+		left, err := d.engine.things(ctx, d.name)
 		if err != nil {
 			return err.Error(), false
 		}
 		if len(left) > 0 {
-			return fmt.Sprintf("%d containers are left", len(left)), false
+			return fmt.Sprintf("%d are left", len(left)), false
 		}
-		_, err = fetchText(ctx, d.url)
-		return "no container is left, and nothing answers at " + d.url, err != nil
+		at, _, err := d.engine.ask(ctx, "hello-john", d.answered)
+		return fmt.Sprintf("no %s is left, and nothing answers at %s", d.engine.thing(), at), err != nil
 	})
 }
 
@@ -325,9 +346,8 @@ func (d *demo) clean(ctx context.Context) error {
 		}
 		d.instance.close()
 	}
-	if d.docker != nil {
-		failed = errors.Join(failed, d.docker.removeImages(ctx, d.image+":0.1.0", d.image+":0.1.1"))
-		d.docker.client.Close()
+	if d.engine != nil {
+		failed = errors.Join(failed, d.engine.close(ctx))
 	}
 	if d.dir != "" {
 		failed = errors.Join(failed, os.RemoveAll(d.dir))

@@ -17,17 +17,46 @@ import (
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/client"
 
+	"github.com/berthdev/berth/backends"
 	imagetar "github.com/berthdev/berth/internal/image"
 	"github.com/berthdev/berth/schema"
 )
 
-// demoEngine does to the Docker Engine what a person would do at its command
-// line: load an image, remove a container behind Berth's back.
-type demoEngine struct {
-	client *client.Client
+// A demoEngine does to a container engine what a person would do at its command
+// line: load an image, remove something behind Berth's back, ask the app.
+type demoEngine interface {
+	// config is the backend that the demo's instance has.
+	config() schema.BackendConfig
+	// images makes an image of this executable there for each release, if the engine
+	// takes one from here, and returns the name that they share.
+	images(ctx context.Context, instance string, releases ...string) (name, seen string, err error)
+	// thing is what stands for a deployment there, for people.
+	thing() string
+	// things lists the names of what stands for the instance's deployments, by ID.
+	things(ctx context.Context, instance string) (map[string]string, error)
+	// remove removes one of them.
+	remove(ctx context.Context, id, name string) error
+	// ask returns where a deployment's pod answers, and what.
+	ask(ctx context.Context, deployment string, p backends.Pod) (at, text string, err error)
+	// close removes the images that it made.
+	close(ctx context.Context) error
 }
 
-func newDemoEngine(ctx context.Context) (*demoEngine, string, error) {
+// openDemoEngine finds the engine of a type, and says what it found.
+func openDemoEngine(ctx context.Context, t schema.BackendType) (demoEngine, string, error) {
+	if t == schema.BackendKubernetes {
+		return openDemoCluster(ctx)
+	}
+	return openDemoDocker(ctx)
+}
+
+// demoDocker is this machine's Docker Engine.
+type demoDocker struct {
+	client *client.Client
+	made   []string // images
+}
+
+func openDemoDocker(ctx context.Context) (demoEngine, string, error) {
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
 		return nil, "", err
@@ -40,38 +69,49 @@ func newDemoEngine(ctx context.Context) (*demoEngine, string, error) {
 			Hint: "start Docker, run 'make engine' on a Debian machine, or set DOCKER_HOST",
 		}
 	}
-	return &demoEngine{client: docker}, fmt.Sprintf("Docker Engine %s, API %s", version.Version, version.APIVersion), nil
+	return &demoDocker{client: docker}, fmt.Sprintf("Docker Engine %s, API %s", version.Version, version.APIVersion), nil
 }
 
-// loadSelf makes an image of this executable for each tag and loads it.
-func (e *demoEngine) loadSelf(ctx context.Context, tags ...string) error {
+func (e *demoDocker) config() schema.BackendConfig {
+	return schema.BackendConfig{Name: "docker", Type: schema.BackendDocker}
+}
+
+func (e *demoDocker) images(ctx context.Context, instance string, releases ...string) (name, seen string, err error) {
+	name = "berth.invalid/" + instance
 	path, err := os.Executable()
+	if err != nil {
+		return "", "", err
+	}
+	if err := staticExecutable(path); err != nil {
+		return "", "", err
+	}
+	for _, release := range releases {
+		tag := name + ":" + release
+		e.made = append(e.made, tag)
+		if err := e.load(ctx, path, tag); err != nil {
+			return "", "", err
+		}
+	}
+	return name, strings.Join(e.made, " and "), nil
+}
+
+// load loads an image of an executable.
+func (e *demoDocker) load(ctx context.Context, path, tag string) error {
+	reader, writer := io.Pipe()
+	go func() {
+		_, err := imagetar.Write(writer, imagetar.Spec{
+			Name: tag, Executable: path, Path: "/berth", Entrypoint: []string{"/berth"},
+		})
+		writer.CloseWithError(err)
+	}()
+	resp, err := e.client.ImageLoad(ctx, reader, client.ImageLoadWithQuiet(true))
+	reader.CloseWithError(err)
 	if err != nil {
 		return err
 	}
-	if err := staticExecutable(path); err != nil {
-		return err
-	}
-	for _, tag := range tags {
-		reader, writer := io.Pipe()
-		go func() {
-			_, err := imagetar.Write(writer, imagetar.Spec{
-				Name: tag, Executable: path, Path: "/berth", Entrypoint: []string{"/berth"},
-			})
-			writer.CloseWithError(err)
-		}()
-		resp, err := e.client.ImageLoad(ctx, reader, client.ImageLoadWithQuiet(true))
-		reader.CloseWithError(err)
-		if err != nil {
-			return err
-		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
 }
 
 // staticExecutable tells whether the file runs in an image that holds nothing else.
@@ -90,8 +130,10 @@ func staticExecutable(path string) error {
 	return nil
 }
 
-// containers lists the names of the instance's containers, running or not, by ID.
-func (e *demoEngine) containers(ctx context.Context, instance string) (map[string]string, error) {
+func (e *demoDocker) thing() string { return "container" }
+
+// things lists containers, running or not.
+func (e *demoDocker) things(ctx context.Context, instance string) (map[string]string, error) {
 	list, err := e.client.ContainerList(ctx, container.ListOptions{
 		All: true, Filters: filters.NewArgs(filters.Arg("label", "berth.dev/instance="+instance)),
 	})
@@ -102,20 +144,32 @@ func (e *demoEngine) containers(ctx context.Context, instance string) (map[strin
 	return out, err
 }
 
-// removeContainer removes a container as "docker rm -f" does.
-func (e *demoEngine) removeContainer(ctx context.Context, id string) error {
+// remove removes a container as "docker rm -f" does.
+func (e *demoDocker) remove(ctx context.Context, id, _ string) error {
 	return e.client.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
 }
 
-func (e *demoEngine) removeImages(ctx context.Context, tags ...string) error {
+func (e *demoDocker) ask(ctx context.Context, _ string, p backends.Pod) (at, text string, err error) {
+	if len(p.Endpoints) == 0 {
+		return "", "", errors.New("its port is not known yet")
+	}
+	at = fmt.Sprintf("http://%s:%d", p.Endpoints[0].Host, p.Endpoints[0].Port)
+	text, err = fetchText(ctx, at)
+	return at, text, err
+}
+
+func (e *demoDocker) close(ctx context.Context) error {
 	var failed error
-	for _, tag := range tags {
+	for _, tag := range e.made {
 		if _, err := e.client.ImageRemove(ctx, tag, image.RemoveOptions{}); err != nil && !errdefs.IsNotFound(err) {
 			failed = errors.Join(failed, err)
 		}
 	}
-	return failed
+	return errors.Join(failed, e.client.Close())
 }
+
+// maxDemoText is how much is read of what the app answers.
+const maxDemoText = 4096
 
 // fetchText gets a page of the demo's app.
 func fetchText(ctx context.Context, url string) (string, error) {
@@ -131,7 +185,7 @@ func fetchText(ctx context.Context, url string) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDemoText))
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s answers %s", url, resp.Status)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/berthdev/berth/reconciler/engine"
 )
@@ -79,7 +78,7 @@ func (d *demo) runAgain(ctx context.Context) (string, error) {
 }
 
 func (d *demo) failForJane(ctx context.Context) (string, error) {
-	manifest := strings.ReplaceAll(demoManifest(d.image, "0.2.0", "demo-app, --broken"), d.image+":0.2.0", d.image+":0.1.1")
+	manifest := demoManifest(d.imageOf("0.1.1"), "0.2.0", "demo-app, --broken")
 	if err := d.apps.push("Publish 0.2.0", map[string]string{"edge/manifest.yaml": manifest}); err != nil {
 		return "", err
 	}

@@ -67,14 +67,14 @@ description: Answers over HTTP which release it is.
 scopes: [read]
 flavours:
   - name: cuda
-    image: IMAGE:VERSION
+    image: IMAGE
     priority: 1
     selectors:
       - {kind: cuda, cudaVersion: "11.2"}
     args: [ARGS]
     ports: [PORT]
   - name: cpu
-    image: IMAGE:VERSION
+    image: IMAGE
     priority: 2
     args: [ARGS]
     ports: [PORT]

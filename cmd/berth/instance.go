@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,8 +46,9 @@ type instance struct {
 // A backendOpener opens every configured backend, read-only for a dry run.
 type backendOpener func(ctx context.Context, cfg *schema.Config, log *slog.Logger, dryRun bool) ([]engine.Backend, error)
 
-// newInstance joins the parts; nothing runs yet.
-func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, dryRun bool) (_ *instance, err error) {
+// newInstance joins the parts for a tenure; nothing runs yet. Where another replica
+// leads, the backends are read-only.
+func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, log *slog.Logger, t tenure, dryRun bool) (_ *instance, err error) {
 	i := &instance{cfg: cfg, journal: journal.New(journal.Options{})}
 	i.sources = newSourceEvents(i.journal.Record)
 	defer func() {
@@ -65,21 +65,23 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 		return nil, err
 	}
 	i.hub = newHub(cfg, opener(i.mirrors, cfg, log), log, metrics, i.changed)
-	if i.backends, err = open(ctx, cfg, log, dryRun); err != nil {
+	if i.backends, err = open(ctx, cfg, log, dryRun || !t.leads); err != nil {
 		return nil, err
 	}
 	i.history = newHistory(i.hub.History, i.journal, log)
-	i.engine = engine.New(engine.Options{Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Metrics: engine.NewMetrics(metrics)})
+	i.engine = engine.New(engine.Options{
+		Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Standby: !t.leads, Metrics: engine.NewMetrics(metrics),
+	})
 	asked, err := api.New(api.Options{
 		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
-		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends),
+		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends), Leader: t.leader,
 	})
 	if err != nil {
 		return nil, err
 	}
 	warnOpen(cfg, log)
 	i.server, err = server.New(server.Options{
-		Listen: cfg.Listen, Ready: i.engine.Ready, Metrics: metrics, Logger: log, TLS: cfg.TLS,
+		Listen: cfg.Listen, Ready: t.ready(i.engine.Ready), Metrics: metrics, Logger: log, TLS: cfg.TLS,
 		API: api.NewHandler(asked), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
 		Webhooks: webhook.New(webhook.Options{
 			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
@@ -284,25 +286,5 @@ func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opene
 		return git.Open(git.Options{
 			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Credentials: credentials, Logger: log,
 		})
-	}
-}
-
-// webhookSecrets returns a function that reads the secrets as they are now; a
-// file may hold two lines, the new secret and the former one. That they cannot
-// be read is logged once, not at each delivery.
-func webhookSecrets(cfg schema.Webhooks, log *slog.Logger) func() [][]byte {
-	var unreadable atomic.Bool
-	return func() [][]byte {
-		text, err := secret(cfg.SecretEnv, cfg.SecretFile)
-		if failed := err != nil; unreadable.Swap(failed) != failed && failed {
-			log.Error("the webhook secret cannot be read: webhooks are refused", "error", err)
-		}
-		var out [][]byte
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); line != "" {
-				out = append(out, []byte(line))
-			}
-		}
-		return out
 	}
 }

@@ -114,7 +114,7 @@ func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(complete(cfg))
 	log := &lockedLog{}
 	ctx, cancel := context.WithCancel(context.Background())
-	i, err := newInstance(ctx, cfg, r.open, newLogger(log, cfg.Log), false)
+	i, err := newInstance(ctx, cfg, r.open, newLogger(log, cfg.Log), alone, false)
 	if err != nil {
 		cancel()
 		ts.Fatalf("serve: %v", err)

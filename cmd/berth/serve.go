@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/follow"
 )
@@ -51,9 +53,20 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 	edits, watching := watchConfig(ctx, newLogger(c.err, cfg.Log), file)
 	defer func() { stop(); <-watching }()
 	var former *schema.Config
+	var vote *election
+	var standing candidacy
+	defer func() { vote.close() }()
 	for {
 		log := newLogger(c.err, cfg.Log)
-		i, err := newInstance(ctx, cfg, openBackends, log, dryRun)
+		if c := candidacyOf(cfg); c != standing {
+			vote.close()
+			if vote, err = standFor(cfg, log); err != nil {
+				return err
+			}
+			standing = c
+		}
+		now := vote.tenure()
+		i, err := newInstance(ctx, cfg, openBackends, now.logger(log), now, dryRun)
 		if err != nil && former != nil && ctx.Err() == nil {
 			log.Error("the changed configuration cannot be used; the former one is taken again", "file", file, "error", err)
 			cfg, former = former, nil
@@ -62,23 +75,41 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 		if err != nil {
 			return err
 		}
-		run, cancel := context.WithCancelCause(ctx)
-		next := make(chan *schema.Config, 1)
-		go func() {
-			defer close(next)
-			if fresh := awaitConfig(run, log, edits, load, file); fresh != nil {
-				next <- fresh
-				cancel(errReload)
-			}
-		}()
-		err = runInstance(run, i, log, dryRun)
-		reload := errors.Is(context.Cause(run), errReload)
-		cancel(nil)
-		former, cfg = cfg, <-next
-		if err != nil || !reload {
+		fresh, err := i.serveTenure(ctx, now, log, dryRun, func(run context.Context) *schema.Config { return awaitConfig(run, log, edits, load, file) })
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
+		if fresh != nil {
+			former, cfg = cfg, fresh
+		}
 	}
+}
+
+// serveTenure runs an instance until ctx or its tenure ends, or the configuration
+// changes: to what, it returns then.
+func (i *instance) serveTenure(ctx context.Context, t tenure, log *slog.Logger, dryRun bool, edited func(context.Context) *schema.Config) (*schema.Config, error) {
+	run, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	next := make(chan *schema.Config, 1)
+	go func() {
+		defer close(next)
+		if fresh := edited(run); fresh != nil {
+			next <- fresh
+			cancel(errReload)
+		}
+	}()
+	var terms sync.WaitGroup
+	terms.Go(func() { t.end(run, cancel) })
+	err := runInstance(run, i, log, dryRun)
+	switch cause := context.Cause(run); {
+	case errors.Is(cause, engine.ErrDeposed):
+		log.Warn("the Lease was lost: what went on was cut off, and this replica stands by")
+	case errors.Is(cause, errLeads):
+		log.Info("this replica leads now")
+	}
+	cancel(nil)
+	terms.Wait()
+	return <-next, err
 }
 
 // watchConfig tells of edits of the configuration file until ctx ends, also of

@@ -54,7 +54,9 @@ type Options struct {
 	Hub      Hub
 	Journal  *journal.Journal
 	Backends []backends.Backend // for logs and usage
-	Logger   *slog.Logger
+	// Leader names the replica that leads; empty: none does. Nil: there are no replicas.
+	Leader func() string
+	Logger *slog.Logger
 }
 
 // API answers queries. It is safe for concurrent use.
@@ -118,6 +120,14 @@ func (a *API) Execute(ctx context.Context, query, operation string, variables ma
 		return failed(err, r.Errors...)
 	}
 	return explained(r)
+}
+
+// leader names the replica that leads.
+func (a *API) leader() string {
+	if a.o.Leader == nil {
+		return ""
+	}
+	return a.o.Leader()
 }
 
 var (

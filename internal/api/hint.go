@@ -25,6 +25,8 @@ func (d deployment) hintWaiting() string {
 	switch {
 	case d.w.view.DryRun:
 		return "start Berth without --dry-run to have it done"
+	case d.w.view.Standby:
+		return ""
 	case d.s.Release == "":
 		return "it goes on as soon as a repo that is followed publishes what it asks for; 'berth search' finds what there is"
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 )
@@ -62,7 +63,7 @@ func TestRequests(t *testing.T) {
 		"browser":                     {get("/graphql", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8"), 200, "text/plain; charset=utf-8", "curl -s"},
 		"no JSON":                     {post(`query`), 400, "application/json; charset=utf-8", "no JSON object"},
 		"query that is no text":       {post(`{"query":1}`), 400, "", "a number stands where it does not belong: query"},
-		"a list":                      {post(`[{"query":"{instance{name}}"}]`), 400, "", "a array stands"},
+		"a list":                      {post(`[{"query":"{instance{name}}"}]`), 400, "", "an array stands"},
 		"two objects":                 {post(asQuery(name) + "{}"), 400, "", "no JSON object"},
 		"variables that are a list":   {post(`{"query":"{instance{name}}","variables":[]}`), 400, "", "variables"},
 		"broken variables by GET":     {get(inURL(name) + "&variables={"), 400, "", "variables are no JSON object"},
@@ -179,6 +180,38 @@ func TestReconcile(t *testing.T) {
 			"||: ann asked to look again at all sources, all deployments",
 		}, told); diff != "" {
 			t.Error(diff)
+		}
+	})
+}
+
+// standbyEngine is that of a replica that does not lead.
+type standbyEngine struct{ Engine }
+
+func (e standbyEngine) View() *engine.View {
+	v := e.Engine.View()
+	return &engine.View{Catalog: v.Catalog, Standby: true}
+}
+
+// TestStandbyRefusesWork: a replica that does not lead says who does, and is asked
+// for nothing.
+func TestStandbyRefusesWork(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		leader := "berth-b"
+		r.api.o.Engine, r.api.o.Leader = standbyEngine{r.api.o.Engine}, func() string { return leader }
+		w := serveWorld(r)
+		defer w.close()
+		if _, body := w.post(`{"query":"{instance{leading leader}}"}`); !strings.Contains(body, `{"leading":false,"leader":"berth-b"}`) {
+			t.Error(body)
+		}
+		if _, body := w.post(`{"query":"mutation{reconcile{what}}"}`); !strings.Contains(body, `this replica does not lead: berth-b does","path":["reconcile"],"extensions":{"code":"UNAVAILABLE"`) {
+			t.Error(body)
+		}
+		leader = ""
+		if _, body := w.post(`{"query":"mutation{retry(deployment:\"fiji\"){pods}}"}`); !strings.Contains(body, "this replica does not lead: none does") {
+			t.Error(body)
+		}
+		if len(r.hub.woken) > 0 {
+			t.Errorf("woken: %q", r.hub.woken)
 		}
 	})
 }

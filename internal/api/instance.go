@@ -14,6 +14,8 @@ func (i instance) Name() string            { return i.w.api.o.Instance }
 func (i instance) Version() string         { return i.w.api.o.Version }
 func (i instance) StartedAt() graphql.Time { return moment(i.w.api.o.Started) }
 func (i instance) DryRun() bool            { return i.w.view.DryRun }
+func (i instance) Leading() bool           { return !i.w.view.Standby }
+func (i instance) Leader() string          { return i.w.meter.takeText(i.w.api.leader()) }
 func (i instance) Commit() *commit         { return i.w.commit(i.w.inForce()) }
 
 func (i instance) Ready() bool {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -31,6 +32,10 @@ func admit(ctx context.Context) (string, error) {
 	if !caller.May(access.Admin) {
 		return "", &Error{Code: Forbidden, Message: "the role admin is needed to ask for work",
 			Hint: "use a token with the role admin, which 'berth token NAME --role admin' makes, and send the request with POST"}
+	}
+	if w := worldOf(ctx); w.view.Standby {
+		return "", &Error{Code: Unavailable, Message: "this replica does not lead: " + cmp.Or(w.api.leader(), "none") + " does",
+			Hint: "ask the one that leads; if none does, try again in some seconds"}
 	}
 	return caller.Name, nil
 }

@@ -42,9 +42,13 @@ type Cluster struct {
 }
 
 // New returns the cluster of BERTH_TEST_KUBECONFIG, or the one that "make cluster"
-// starts. Without one that answers, the test is skipped; in CI it fails.
+// starts. Without one that answers, the test is skipped; in CI it fails. It is
+// skipped too where tests shall be short.
 func New(t testing.TB) *Cluster {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a cluster takes a while")
+	}
 	file, err := kubeconfig()
 	if err != nil {
 		dockertest.Unavailable(t, err.Error())
@@ -111,12 +115,18 @@ func (c *Cluster) Namespace(t testing.TB) string {
 // returns its reference. Its tag is made of its content, so it stays for the next run.
 func Image(t testing.TB) string {
 	t.Helper()
-	spec := dockertest.AppSpec(t, "berth.test/app:probe")
+	return Load(t, dockertest.AppSpec(t, "berth.test/app"))
+}
+
+// Load makes sure that the cluster's node has an image, whose name is given
+// without a tag, and returns its reference. Its tag is made of its content.
+func Load(t testing.TB, spec image.Spec) string {
+	t.Helper()
 	id, err := image.Write(io.Discard, spec)
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec.Name = "berth.test/app:" + strings.TrimPrefix(id, "sha256:")[:12]
+	spec.Name += ":" + strings.TrimPrefix(id, "sha256:")[:12]
 	if err := load(spec); err != nil {
 		t.Fatalf("give the node the image %s: %v", spec.Name, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -31,7 +32,7 @@ const (
 type Options struct {
 	Listen string // host:port; port 0 lets the system choose
 	// Ready tells whether the instance knows its desired state and its backends,
-	// and if not, what it waits for.
+	// and if not, what it waits for; or what else is worth knowing.
 	Ready    func() (ok bool, why string)
 	Metrics  prometheus.Gatherer
 	Webhooks http.Handler // mounted at /webhooks/; nil: none
@@ -93,11 +94,12 @@ func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if ok, why := o.Ready(); !ok {
+		ok, why := o.Ready()
+		if !ok {
 			http.Error(w, why, http.StatusServiceUnavailable)
 			return
 		}
-		fmt.Fprintln(w, "ok")
+		fmt.Fprintln(w, strings.TrimSuffix("ok: "+why, ": "))
 	})
 	mux.Handle("GET /metrics", o.Guard.Need(access.Viewer, promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
 	if o.Webhooks != nil {

@@ -77,6 +77,8 @@ type Options struct {
 	Grace time.Duration
 	// DryRun has the engine say what it would do, and do nothing.
 	DryRun bool
+	// Standby has the engine look on and plan, for another one works.
+	Standby bool
 	// Random returns numbers in [0, 1) for the jitter of pauses; nil: math/rand.
 	// It is called by several goroutines.
 	Random func() float64
@@ -91,6 +93,7 @@ type Engine struct {
 	resync  time.Duration
 	grace   time.Duration
 	dryRun  bool
+	standby bool
 	random  func() float64
 	workers []*worker
 
@@ -125,7 +128,7 @@ type Engine struct {
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, random: o.Random,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, standby: o.Standby, random: o.Random,
 		wake: make(chan struct{}, 1),
 		apps: map[string]bool{}, edited: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
 		statuses: map[string]*status{}, counts: map[State]int{},
@@ -150,7 +153,7 @@ func New(o Options) *Engine {
 		e.workers = append(e.workers, newWorker(e, b, i))
 	}
 	e.shown.Store(&View{
-		Catalog: catalog.New(), Backends: slices.Clone(e.world.backends), Outcome: unread, DryRun: e.dryRun,
+		Catalog: catalog.New(), Backends: slices.Clone(e.world.backends), Outcome: unread, DryRun: e.dryRun, Standby: e.standby,
 	})
 	return e
 }
@@ -207,8 +210,13 @@ func (e *Engine) poke() {
 	}
 }
 
-// Run works until ctx ends; it is called once. Work that has begun then may go on for the grace
-// period; what is cut off is taken up after the next start.
+// ErrDeposed, as the cause of the end of Run's context, says that another engine
+// may do the same work from now on.
+var ErrDeposed = errors.New("another Berth leads now")
+
+// Run works until ctx ends; it is called once. Work that has begun then may go on
+// for the grace period, or, after [ErrDeposed], is cut off at once; what is cut off
+// is taken up after the next start.
 func (e *Engine) Run(ctx context.Context) error {
 	work, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer stop(nil)
@@ -227,7 +235,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	for _, w := range e.workers {
 		w.queue.ShutDown()
 	}
-	cut := time.AfterFunc(e.grace, func() { stop(errStopping) })
+	grace := e.grace
+	if errors.Is(context.Cause(ctx), ErrDeposed) {
+		grace = 0
+	}
+	cut := time.AfterFunc(grace, func() { stop(errStopping) })
 	defer cut.Stop()
 	err := workers.Wait()
 	stop(nil)

@@ -307,6 +307,61 @@ func TestStaleWorkIsCutOff(t *testing.T) {
 	})
 }
 
+func TestDeposedEngineCutsWorkOffAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		slow := &slowBackend{Backend: r.engines[0].Open("test", "b0"), began: make(chan string, 1), cut: make(chan string, 1)}
+		e := engine.New(engine.Options{Backends: []engine.Backend{{Backend: slow}}, Sources: r.sources})
+		ctx, cancel := context.WithCancelCause(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- e.Run(ctx) }()
+		r.engine = e
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		<-slow.began
+		began := time.Now()
+		cancel(engine.ErrDeposed)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != 0 {
+			t.Errorf("work went on for %s", took)
+		}
+		<-slow.cut
+	})
+}
+
+// TestStandbyLooksOn: two engines on one backend; the one on standby writes
+// nothing, and shows what the other one brings about.
+func TestStandbyLooksOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		r.start(func(o *engine.Options) { o.Standby = true })
+		defer r.stop()
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.settle()
+		r.expect("one", engine.StateWaiting, "the Berth that leads has to create")
+		if n := r.writes(); n != 0 {
+			t.Errorf("%d writes", n)
+		}
+		if _, err := r.engine.Retry(t.Context(), "one"); err == nil || !strings.Contains(err.Error(), "another Berth leads") {
+			t.Errorf("Retry: %v", err)
+		}
+		leader := engine.New(engine.Options{Backends: []engine.Backend{{Backend: r.engines[0].Open("test", "b0")}}, Sources: r.sources})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- leader.Run(ctx) }()
+		leader.Changed(engine.Change{Everything: true})
+		r.settle()
+		r.expect("one", engine.StateReady, "0.1.0")
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // brokenBackend fails every Apply.
 type brokenBackend struct {
 	backends.Backend

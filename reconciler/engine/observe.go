@@ -153,7 +153,7 @@ func (w *worker) lost(err error) {
 
 // event takes in that a pod changed.
 func (w *worker) event(ev backends.Event) {
-	if ev.Ours {
+	if ev.Ours && !w.engine.looksOn() {
 		return
 	}
 	e := w.engine
@@ -164,7 +164,7 @@ func (w *worker) event(ev backends.Event) {
 		e.recordPod(w.backend.Name(), s, ev)
 	}
 	e.world.hear(w.index, ev.Deployment)
-	if d, ok := e.decision(ev.Deployment); !ok || d.Workload == nil || d.Backend != w.backend.Name() {
+	if d, ok := e.decision(ev.Deployment); !ok || e.looksOn() || d.Workload == nil || d.Backend != w.backend.Name() {
 		w.askList() // nothing is applied here, so nobody else would look
 		return
 	}

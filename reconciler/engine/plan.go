@@ -187,7 +187,7 @@ func (e *Engine) drop(name string) {
 func (e *Engine) setAlarm(d planner.Decision, now time.Time) {
 	delete(e.alarms, d.Deployment)
 	doc, declared := e.view.State.Deployment(d.Deployment)
-	if !declared || d.Workload != nil {
+	if !declared || d.Workload != nil && !e.looksOn() {
 		return
 	}
 	next := readyByTime(e.world.pods[d.Deployment], now)
@@ -227,9 +227,12 @@ func (t task) id() string {
 	}
 }
 
+// looksOn tells whether it does nothing to the backends.
+func (e *Engine) looksOn() bool { return e.dryRun || e.standby }
+
 // task tells what the decision asks of one worker. The caller holds mu.
 func (e *Engine) task(w *worker, d planner.Decision) task {
-	if e.dryRun {
+	if e.looksOn() {
 		return task{}
 	}
 	name := w.backend.Name()

@@ -26,7 +26,7 @@ func (e *Engine) publish() {
 		edits[name] = e.row(name)
 	}
 	v := &View{
-		Desired: e.view.Desired, Catalog: before.Catalog, Backends: slices.Clone(e.world.backends), Plan: e.plan, DryRun: e.dryRun,
+		Desired: e.view.Desired, Catalog: before.Catalog, Backends: slices.Clone(e.world.backends), Plan: e.plan, DryRun: e.dryRun, Standby: e.standby,
 		rows: before.rows.With(edits), states: maps.Clone(e.counts), tally: before.tally.with(before.rows, edits),
 		unreadable: e.unreadable(e.view), rewound: e.rewound(e.view),
 	}

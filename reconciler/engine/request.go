@@ -89,6 +89,8 @@ func (e *Engine) retriable(name string) error {
 	switch {
 	case e.dryRun:
 		return refuse(name, "this Berth only says what it would do", "start it without --dry-run")
+	case e.standby:
+		return refuse(name, "another Berth leads", "ask that one")
 	case s.State != StateFailed && len(failedOn(e.world.pods[name])) == 0:
 		return refuse(name, fmt.Sprintf("no rollout of it failed: it is %s", s.State), fmt.Sprintf("'berth reconcile %s' has it looked at again", name))
 	case d.Workload == nil:

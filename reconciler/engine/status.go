@@ -73,6 +73,10 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 		e.turn(s, StateWaiting, fmt.Sprintf("dry run: would %s: %s", d.Action, d.Reason), "")
 		return
 	}
+	if e.standby && d.Changes() {
+		e.turn(s, StateWaiting, fmt.Sprintf("the Berth that leads has to %s: %s", d.Action, d.Reason), "")
+		return
+	}
 	switch d.Action {
 	case planner.Wait:
 		e.turn(s, StateWaiting, d.Reason, "")

@@ -22,6 +22,7 @@ type View struct {
 	Plan     *planner.Plan     // nil: nothing was planned yet
 	Outcome  Outcome           // of the commit in force
 	DryRun   bool
+	Standby  bool // another Berth works; what is planned is what that one does
 
 	// rows holds where each deployment stands, with its pods. One without a state
 	// has pods, and was not planned yet.

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	kubetesting "k8s.io/client-go/testing"
+
+	"github.com/berthdev/berth/internal/kubetest"
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/schema"
+)
+
+// hasty are times of a Lease that tests can wait for.
+var hasty = leaseTimes{holds: 3 * time.Second, giveUp: time.Second, retry: 100 * time.Millisecond}
+
+func stand(t *testing.T, client coordination.LeasesGetter, namespace, who string, log io.Writer) *election {
+	t.Helper()
+	e, err := newElection(client, metav1.ObjectMeta{Namespace: namespace, Name: "berth-lab"}, who, hasty, slog.New(slog.NewTextHandler(log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// awaitTenure waits until the replica leads, or does not.
+func awaitTenure(t *testing.T, e *election, leads bool) tenure {
+	t.Helper()
+	deadline := time.After(patience)
+	for {
+		now := e.tenure()
+		if now.leads == leads {
+			return now
+		}
+		select {
+		case <-now.over:
+		case <-deadline:
+			t.Fatalf("it leads: %t, and did not change within %s", now.leads, patience)
+		}
+	}
+}
+
+// TestElection: one of two replicas leads, the other knows who, and leads as soon
+// as the first one goes.
+func TestElection(t *testing.T) {
+	clients := map[string]func(t *testing.T) (coordination.LeasesGetter, string){
+		"fake": func(*testing.T) (coordination.LeasesGetter, string) {
+			return fake.NewClientset().CoordinationV1(), "berth"
+		},
+		"cluster": func(t *testing.T) (coordination.LeasesGetter, string) {
+			c := kubetest.New(t)
+			client, err := coordination.NewForConfig(c.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return client, c.Namespace(t)
+		},
+	}
+	for name, open := range clients {
+		t.Run(name, func(t *testing.T) {
+			client, namespace := open(t)
+			first := stand(t, client, namespace, "berth-a_1", t.Output())
+			awaitTenure(t, first, true)
+			second := stand(t, client, namespace, "berth-b_2", t.Output())
+			defer second.close()
+			waiting := second.tenure()
+			ready := waiting.ready(func() (bool, string) { return true, "" })
+			await(t, func() bool { _, why := ready(); return why == "on standby, berth-a leads" })
+			if waiting.leads {
+				t.Fatal("both lead")
+			}
+			began := time.Now()
+			first.close()
+			awaitTenure(t, second, true)
+			if took := time.Since(began); took > hasty.holds {
+				t.Errorf("taken over after %s: the Lease was not given back", took)
+			}
+		})
+	}
+}
+
+func await(t *testing.T, met func() bool) {
+	t.Helper()
+	for begun := time.Now(); !met(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(begun) > patience {
+			t.Fatal("it did not happen")
+		}
+	}
+}
+
+// TestLeaseIsLost: who cannot renew its Lease stops before another one may lead,
+// says why, does not give back what may be another's, and leads again later.
+func TestLeaseIsLost(t *testing.T) {
+	client := fake.NewClientset()
+	var away atomic.Bool
+	client.PrependReactor("*", "leases", func(kubetesting.Action) (bool, runtime.Object, error) {
+		return away.Load(), nil, errors.New("no route to host")
+	})
+	log := &lockedLog{}
+	e := stand(t, client.CoordinationV1(), "berth", "berth-a_1", log)
+	defer e.close()
+	leading := awaitTenure(t, e, true)
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	go leading.end(ctx, cancel)
+	away.Store(true)
+	began := time.Now()
+	<-ctx.Done()
+	if cause := context.Cause(ctx); !errors.Is(cause, engine.ErrDeposed) {
+		t.Errorf("it ended because: %v", cause)
+	}
+	if took := time.Since(began); took >= hasty.holds {
+		t.Errorf("told after %s; another one may lead after %s", took, hasty.holds)
+	}
+	if e.tenure().leads {
+		t.Error("it leads yet")
+	}
+	away.Store(false)
+	awaitTenure(t, e, true)
+	if n := strings.Count(log.text(), "no route to host"); n != 1 {
+		t.Errorf("the reason is told %d times:\n%s", n, log.text())
+	}
+}
+
+// TestLeaseOfAnother: what is given back is one's own.
+func TestLeaseOfAnother(t *testing.T) {
+	client := fake.NewClientset()
+	other, seconds, now := "berth-b_2", int32(3600), metav1.NowMicro()
+	lease := &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "berth", Name: "berth-lab"},
+		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &other, LeaseDurationSeconds: &seconds, RenewTime: &now, AcquireTime: &now},
+	}
+	if _, err := client.CoordinationV1().Leases("berth").Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	e := stand(t, client.CoordinationV1(), "berth", "berth-a_1", t.Output())
+	await(t, func() bool { return e.leaderName() == "berth-b" })
+	e.close()
+	held, err := client.CoordinationV1().Leases("berth").Get(t.Context(), "berth-lab", metav1.GetOptions{})
+	if err != nil || *held.Spec.HolderIdentity != other {
+		t.Errorf("held by %q, %v", *held.Spec.HolderIdentity, err)
+	}
+}
+
+// TestTenureEndsInstances: on standby, the end of the tenure is the beginning of
+// the next instance; an instance that ended leaves nothing behind.
+func TestTenureEndsInstances(t *testing.T) {
+	over := make(chan struct{})
+	close(over)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	tenure{over: over}.end(ctx, cancel)
+	if !errors.Is(context.Cause(ctx), errLeads) {
+		t.Errorf("it ended because: %v", context.Cause(ctx))
+	}
+	alone.end(ctx, cancel) // returns, for the instance has ended
+}
+
+func TestAlone(t *testing.T) {
+	e, err := standFor(&schema.Config{}, slog.New(slog.DiscardHandler))
+	if err != nil || e != nil || !e.tenure().leads {
+		t.Errorf("%v, %v", e, err)
+	}
+	e.close()
+}
