@@ -121,7 +121,7 @@ func TestForgesReachTheSources(t *testing.T) {
 func serveInstance(t *testing.T, cfg *schema.Config) (url string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	i, err := newInstance(ctx, cfg, newRig().open, slog.New(slog.NewTextHandler(t.Output(), nil)), false)
+	i, err := newInstance(ctx, cfg, newRig().open, slog.New(slog.NewTextHandler(t.Output(), nil)), alone, false)
 	if err != nil {
 		cancel()
 		t.Fatal(err)
