@@ -73,7 +73,7 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 	for _, claim := range wanted.Claims {
 		var live object
 		if at := slices.IndexFunc(v.claims, named[*corev1.PersistentVolumeClaim](claim.Name)); at >= 0 {
-			live, claim = v.claims[at], asClaimed(claim, v.claims[at])
+			live, claim = v.claims[at], adoptClaim(claim, v.claims[at])
 		}
 		if err := a.ensure(ctx, claimKind, claim, live); err != nil {
 			return err
@@ -87,17 +87,6 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 		live = v.services[at]
 	}
 	return a.ensure(ctx, services, wanted.Service, live)
-}
-
-// asClaimed returns a wanted claim with what cannot be changed of the live one:
-// its size and class are those with which it was made.
-func asClaimed(wanted, live *corev1.PersistentVolumeClaim) *corev1.PersistentVolumeClaim {
-	c := wanted.DeepCopy()
-	c.Spec.AccessModes, c.Spec.Resources = live.Spec.AccessModes, live.Spec.Resources
-	if c.Spec.StorageClassName != nil {
-		c.Spec.StorageClassName = live.Spec.StorageClassName
-	}
-	return c
 }
 
 // unneeded removes what the deployment, which is ready, has no use for any more:

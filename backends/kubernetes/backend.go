@@ -98,6 +98,10 @@ func (b *Backend) session(ctx context.Context) (*session, error) {
 		return nil, b.classify("reach", err)
 	}
 	b.mu.Lock()
+	if b.ctx.Err() != nil {
+		b.mu.Unlock()
+		return nil, b.classify("reach", errClosed)
+	}
 	if b.current == nil || b.current.ctx.Err() != nil {
 		b.retire()
 		b.current = b.open()

@@ -45,6 +45,10 @@ func (s settings) decide(w backends.Workload, wanted *appsv1.Deployment, o obser
 		return d, err
 	}
 	if o.complete(d.Progress.Pods, w.Replicas) {
+		if at := proven(d.Progress.Pods, now); !at.IsZero() {
+			d.Progress.Reason, d.Progress.Again = "a pod was just started again", at
+			return d, nil
+		}
 		d.Progress.Phase = backends.PhaseReady
 		return d, nil
 	}
@@ -174,6 +178,19 @@ func (o observation) complete(pods []backends.Pod, replicas int) bool {
 		}
 	}
 	return there == replicas
+}
+
+// proven returns when the last of the pods that were started again will have served
+// for as long as they must; zero: all have. The controller sees to that for new
+// ones, but not for one that is back before the kubelet told that it had ended.
+func proven(pods []backends.Pod, now time.Time) time.Time {
+	var last time.Time
+	for i := range pods {
+		if _, at := pods[i].Ready(now); pods[i].Restarts > 0 && at.After(last) {
+			last = at
+		}
+	}
+	return last
 }
 
 // pullTimeout is how long an image may take to be pulled.

@@ -484,6 +484,19 @@ func TestCrashesLater(t *testing.T) {
 	c.expect(next, backends.PhaseProgressing, "0 of 1 replicas ready; pod "+p.Name+": "+crashes)
 }
 
+// A pod that is back before anybody saw it gone must first prove itself again.
+func TestStartedAgain(t *testing.T) {
+	c := newCluster(t)
+	w := workload()
+	set := c.up(w)
+	c.Pods = nil
+	p := c.pod(set)
+	p.Status.ContainerStatuses[0].RestartCount = 1
+	c.expect(w, backends.PhaseProgressing, "a pod was just started again")
+	c.now = c.now.Add(w.Rollout.MinReady)
+	c.expect(w, backends.PhaseReady, "")
+}
+
 // A Deployment that somebody has paused does not roll, and is said to be paused.
 func TestPaused(t *testing.T) {
 	c := newCluster(t)

@@ -8,4 +8,16 @@
 // objects (objects.go, pod.go, volumes.go, needs.go), which are compared with
 // what is there (cover.go); what there is becomes pods with reasons in words
 // (observe.go, reason.go), and the two together say what to do next (decide.go).
+//
+// Around it stands what asks the cluster:
+//
+//   - reach.go, api.go: how the API server is reached, and what it is asked
+//   - session.go, events.go: caches of what is there, and what changes in them
+//   - apply.go, write.go: from a decision to server-side apply
+//   - remove.go: what is taken away
+//   - pods.go, ask.go, logs.go, usage.go: what is told
+//   - errors.go: what the API's errors mean
+//
+// What Berth wrote is compared only once the caches hold it, so nothing is written
+// twice, and nothing at all when nothing is to do.
 package kubernetes

@@ -50,7 +50,7 @@ func meaning(err error) (schema.ErrorKind, string) {
 	var name x509.HostnameError
 	var status apierrors.APIStatus
 	switch {
-	case errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled), errors.Is(err, errClosed):
 		return schema.Transient, ""
 	case errors.Is(err, context.DeadlineExceeded):
 		return schema.Transient, "the API server did not answer in time"

@@ -169,6 +169,7 @@ func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics pr
 			return open(spec)
 		},
 		Same:     func(a, b string) bool { return git.SameRepo(at.resolve(a), at.resolve(b)) },
+		Key:      func(url string) string { return git.RepoKey(at.resolve(url)) },
 		LocalDir: at.dir,
 		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify,
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/git"
 )
 
 // benchRepo is an app repository of 10,000 manifests: 1,000 apps with 10
@@ -34,10 +35,29 @@ func benchHub(apps *fakeRepo) *Hub {
 			}
 			return apps.source(), nil
 		},
+		Same: git.SameRepo, Key: git.RepoKey,
 		Redact:   func(url string) string { return url },
 		LocalDir: func(string) (string, bool) { return "", false },
 		Logger:   slog.New(slog.DiscardHandler),
 	})
+}
+
+// BenchmarkWakeAmong1000 takes what a forge says of one repository of a thousand.
+func BenchmarkWakeAmong1000(b *testing.B) {
+	h := benchHub(nil)
+	all := []*follower{h.desired}
+	for i := range 1000 {
+		name := fmt.Sprintf("repo-%d", i)
+		all = append(all, h.newFollower(name, Spec{URL: "https://git.example.org/lab/" + name + ".git"}))
+	}
+	h.followers.Store(&all)
+	moved := hint("git@git.example.org:lab/repo-7.git", "refs/heads/main")
+	moved.URLs = append(moved.URLs, "https://git.example.org/lab/repo-7.git", "https://git.example.org/lab/repo-7")
+	for b.Loop() {
+		if n := h.Wake(moved); n != 1 {
+			b.Fatalf("%d are woken", n)
+		}
+	}
 }
 
 func BenchmarkFirstSnapshotOf10000Files(b *testing.B) {

@@ -33,6 +33,7 @@ type follower struct {
 	*surrounding
 	name string
 	spec Spec
+	key  string // of its URL, as [Options.Key] tells
 	dir  string // of a local repository; empty: it is remote
 	// first tells that it waits for no place in a lane.
 	first bool

@@ -67,6 +67,7 @@ func runHub(t *testing.T, desired string) *Hub {
 			return git.Open(git.Options{Dir: data, URL: s.URL, Ref: s.Ref, History: s.History})
 		},
 		Same:   git.SameRepo,
+		Key:    git.RepoKey,
 		Redact: git.Redact,
 		LocalDir: func(url string) (string, bool) {
 			at, err := git.ParseURL(url)

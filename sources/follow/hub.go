@@ -35,6 +35,9 @@ type Options struct {
 	Open    Opener
 	// Same tells whether two URLs name one repository, however they are spelled.
 	Same func(a, b string) bool
+	// Key returns what those URLs have in common that are Same: it is worked out
+	// once for each source, so that a hint is not compared with every URL anew.
+	Key func(url string) string
 	// Redact returns a URL without secrets.
 	Redact func(url string) string
 	// LocalDir returns the folder of a repository on this machine.
@@ -142,7 +145,7 @@ func New(o Options) *Hub {
 
 func (h *Hub) newFollower(name string, spec Spec) *follower {
 	f := &follower{
-		surrounding: h.shared, name: name, spec: spec,
+		surrounding: h.shared, name: name, spec: spec, key: h.options.Key(spec.URL),
 		wakes: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
 	}
 	f.standing.Store(&standing{Status: Status{Name: name, URL: h.options.Redact(spec.URL), Ref: spec.Ref}})

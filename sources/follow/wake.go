@@ -10,19 +10,22 @@ import (
 // many they are. It never blocks: what is hinted at again before it was asked is
 // asked once.
 func (h *Hub) Wake(hint sources.Hint) int {
+	keys := make([]string, len(hint.URLs))
+	for i, u := range hint.URLs {
+		keys[i] = h.options.Key(u)
+	}
 	woken := 0
 	for _, f := range h.all() {
-		if (hint.Source == "" || hint.Source == f.name) && f.concerned(hint.Ref) && h.same(f.spec.URL, hint.URLs) {
+		if hint.Source != "" && hint.Source != f.name || !slices.Contains(keys, f.key) {
+			continue
+		}
+		same := func(u string) bool { return h.options.Same(f.spec.URL, u) }
+		if slices.ContainsFunc(hint.URLs, same) && f.concerned(hint.Ref) {
 			f.wake()
 			woken++
 		}
 	}
 	return woken
-}
-
-// same tells whether one of the URLs names the repository.
-func (h *Hub) same(repoURL string, urls []string) bool {
-	return slices.ContainsFunc(urls, func(u string) bool { return h.options.Same(repoURL, u) })
 }
 
 // WakeAll makes all sources be asked soon.

@@ -52,6 +52,7 @@ func newWorld(t *testing.T, change ...func(*Options)) *world {
 			return nil, &schema.Error{Op: "open", Resource: s.URL, Kind: schema.Invalid, Err: errors.New("no such repository")}
 		},
 		Same:          func(a, b string) bool { return strings.TrimSuffix(a, ".git") == strings.TrimSuffix(b, ".git") },
+		Key:           func(url string) string { return strings.TrimSuffix(url, ".git") },
 		Redact:        func(url string) string { return strings.ReplaceAll(url, "hunter2", "***") },
 		LocalDir:      func(string) (string, bool) { return "", false },
 		Logger:        slog.New(slog.NewTextHandler(locked{w}, &slog.HandlerOptions{Level: slog.LevelInfo})),

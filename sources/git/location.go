@@ -240,6 +240,17 @@ func SameRepo(a, b string) bool {
 	return la.repoPath() == lb.repoPath()
 }
 
+// RepoKey is what all spellings of a repository's URL share: URLs that are
+// [SameRepo] have the same key. Others may have it too, for it leaves out the
+// port. It is empty for what is no clone URL.
+func RepoKey(raw string) string {
+	loc, err := parseURL(raw)
+	if err != nil {
+		return ""
+	}
+	return loc.Host + "/" + loc.repoPath()
+}
+
 // repoPath is the path without the parts that spellings differ in.
 func (l Location) repoPath() string {
 	p := strings.TrimSuffix(strings.Trim(path.Clean("/"+l.Path), "/"), ".git")

@@ -64,7 +64,7 @@ func TestSameRepo(t *testing.T) {
 	}
 	for _, a := range same {
 		for _, b := range same {
-			if !SameRepo(a, b) {
+			if !SameRepo(a, b) || RepoKey(a) != RepoKey(b) {
 				t.Errorf("%s and %s are the same", a, b)
 			}
 		}
@@ -80,12 +80,15 @@ func TestSameRepo(t *testing.T) {
 		{"https://host:3000/a/b", "ssh://git@host:2222/a/b.git"}, // one forge, two ports
 		{"file:///srv/a", "/srv/a/"}, {"/srv/a.git", "file:///srv/a.git"}, {"/srv/a/.git", "/srv/a"},
 	} {
-		if !SameRepo(pair[0], pair[1]) {
+		if !SameRepo(pair[0], pair[1]) || RepoKey(pair[0]) != RepoKey(pair[1]) {
 			t.Errorf("%s and %s are the same", pair[0], pair[1])
 		}
 	}
 	if SameRepo("https://host:3000/a/b", "https://host:4000/a/b") || SameRepo("", "") || SameRepo("ssh://host:22/a", "ssh://host:23/a") {
 		t.Error("different repositories are the same")
+	}
+	if key := RepoKey("https://host/a?x"); key != "" {
+		t.Errorf("what is no clone URL has the key %q", key)
 	}
 }
 
@@ -142,7 +145,7 @@ func FuzzURL(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q becomes %q, which is no URL: %v", raw, loc, err)
 		}
-		if again.String() != loc.String() || !SameRepo(raw, loc.String()) {
+		if again.String() != loc.String() || !SameRepo(raw, loc.String()) || RepoKey(raw) == "" || RepoKey(raw) != RepoKey(again.String()) {
 			t.Errorf("%q becomes %q, then %q", raw, loc, again)
 		}
 	})

@@ -86,7 +86,7 @@ func newFleet(t *testing.T, repos int) *fleet {
 		Open: func(s follow.Spec) (sources.Source, error) {
 			return f.sources[strings.TrimSuffix(strings.TrimPrefix(s.URL, fleetHost), ".git")], nil
 		},
-		Same: git.SameRepo, Redact: git.Redact, Logger: slog.New(slog.DiscardHandler),
+		Same: git.SameRepo, Key: git.RepoKey, Redact: git.Redact, Logger: slog.New(slog.DiscardHandler),
 		LocalDir: func(string) (string, bool) { return "", false },
 	})
 	f.Handler = webhook.New(webhook.Options{
