@@ -22,7 +22,7 @@ import (
 const (
 	objectCache    = 4 << 20 // bytes of delta bases that are kept between reads
 	maxAlternates  = 16
-	reloadAttempts = 3
+	reloadAttempts = 5
 )
 
 // objects reads the objects of one repository folder. It is safe for concurrent
@@ -51,11 +51,7 @@ func (o *objects) get(hash plumbing.Hash, want plumbing.ObjectType, limit int64)
 func (o *objects) any(hash plumbing.Hash, limit int64) (t plumbing.ObjectType, data []byte, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	attempts := 1
-	if o.live {
-		attempts = reloadAttempts
-	}
-	for range attempts {
+	for range o.attempts() {
 		if t, data, err = o.read(hash, limit); err == nil || errors.Is(err, errTooLarge) {
 			return t, data, err
 		}
@@ -63,6 +59,14 @@ func (o *objects) any(hash plumbing.Hash, limit int64) (t plumbing.ObjectType, d
 	}
 	o.fault = err
 	return t, nil, err
+}
+
+// attempts is how often an object is looked for.
+func (o *objects) attempts() int {
+	if o.live {
+		return reloadAttempts
+	}
+	return 1
 }
 
 func (o *objects) read(hash plumbing.Hash, limit int64) (t plumbing.ObjectType, data []byte, err error) {
@@ -114,12 +118,15 @@ func (o *objects) find(hash plumbing.Hash) (*filesystem.ObjectStorage, int64, er
 func (o *objects) has(hash plumbing.Hash) (found bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	found, err = o.look(hash)
-	if !found && o.live {
-		o.stores = nil // look again
-		found, err = o.look(hash)
+	for range o.attempts() {
+		if found, err = o.look(hash); found {
+			return true, nil
+		}
+		if o.live {
+			o.stores = nil // look again
+		}
 	}
-	return found, err
+	return false, err
 }
 
 func (o *objects) look(hash plumbing.Hash) (found bool, err error) {
