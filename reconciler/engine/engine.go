@@ -210,8 +210,8 @@ func (e *Engine) poke() {
 	}
 }
 
-// ErrDeposed, as the cause of the end of Run's context, says that another engine
-// may do the same work from now on.
+// ErrDeposed is the cause of the end of Run's context where another engine may do
+// the same work from now on.
 var ErrDeposed = errors.New("another Berth leads now")
 
 // Run works until ctx ends; it is called once. Work that has begun then may go on
