@@ -113,6 +113,15 @@ func (Forge) Values() []string {
 type Webhooks struct {
 	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
 	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
+	// Repos have a secret of their own beside the one above, which wakes them too.
+	Repos []WebhookRepo `json:"repos,omitempty" doc:"Repos with a secret of their own: it signs deliveries to /webhooks/FORGE/REPO, and wakes only that repo."`
+}
+
+// WebhookRepo is the secret of one repository.
+type WebhookRepo struct {
+	Repo       string `json:"repo" required:"true" doc:"The name of its Repo document, or desired-state for the desired-state repository." example:"apps"`
+	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
+	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
 }
 
 // StatusConfig says what commit statuses say.

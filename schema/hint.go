@@ -63,7 +63,8 @@ var otherWords = []struct{ in, keys, hint string }{
 	{"ServerTLS", "key", "write it as keyFile"},
 	{"ServerTLS", "cafile ca", "clients are not asked for certificates: remove it"},
 	{"Config", "tokens users auth", "write it as access: {tokens: […]}"},
-	{"Webhooks", "secret token", "a secret stands in an environment variable or a file: use secretEnv or secretFile"},
+	{"WebhookRepo", "name", "write it as repo"},
+	{"Webhooks WebhookRepo", "secret token", "a secret stands in an environment variable or a file: use secretEnv or secretFile"},
 }
 
 // unknownKey notes a key that no field has, with what may have been meant. It

@@ -20,7 +20,7 @@ func (c *Config) validate(r *report) {
 	r.check(fileRule, "dataDir", c.DataDir)
 	c.Desired.validate(r)
 	c.validateCredentials(r)
-	r.secret("webhooks", "secret", c.Webhooks.SecretEnv, c.Webhooks.SecretFile)
+	c.Webhooks.validate(r)
 	r.check(lineRule, "status.context", c.Status.Context)
 	r.webURL("status.url", c.Status.URL)
 	c.Access.validate(r)
@@ -56,6 +56,20 @@ func (c *Config) validateCredentials(r *report) {
 			{"sshKeyFile", k.SSHKeyFile}, {"knownHostsFile", k.KnownHostsFile}, {"caFile", k.CAFile},
 		} {
 			r.check(fileRule, at+"."+f.key, f.file)
+		}
+	}
+}
+
+func (w *Webhooks) validate(r *report) {
+	r.secret("webhooks", "secret", w.SecretEnv, w.SecretFile)
+	repos := distinct{}
+	for i, k := range w.Repos {
+		at := fmt.Sprintf("webhooks.repos[%d]", i)
+		r.check(labelRule, at+".repo", k.Repo)
+		repos.add(r, at+".repo", k.Repo)
+		r.secret(at, "secret", k.SecretEnv, k.SecretFile)
+		if k.SecretEnv == "" && k.SecretFile == "" {
+			r.error(at, "has no secret", "name it with secretEnv or secretFile")
 		}
 	}
 }

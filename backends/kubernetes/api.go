@@ -111,11 +111,14 @@ func (a *api) merge(ctx context.Context, k *kind, namespace, name string, data [
 	return out, err
 }
 
-// remove deletes an object, after what was made of it. One of another uid, which
-// somebody else made in its place, is not touched.
+// remove deletes an object: a Deployment goes after its pods. One of another uid,
+// which somebody else made in its place, is not touched.
 func (a *api) remove(ctx context.Context, k *kind, namespace, name string, uid types.UID) error {
-	first := metav1.DeletePropagationForeground
+	how := metav1.DeletePropagationBackground
+	if k == deployments {
+		how = metav1.DeletePropagationForeground
+	}
 	return a.of(k).Delete().Namespace(namespace).Resource(k.resource).Name(name).
-		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &first}).
+		Body(&metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &uid}, PropagationPolicy: &how}).
 		Timeout(callTimeout).Do(ctx).Error()
 }

@@ -41,6 +41,9 @@ func (b *Backend) Apply(ctx context.Context, w backends.Workload, report func(ba
 	if what := going(v, wanted); what != "" {
 		return backends.Progress{Phase: backends.PhaseProgressing, Reason: what + " is being removed", Pods: b.observed(v.observation)}, nil
 	}
+	if err := a.allFree(ctx, wanted, v); err != nil {
+		return backends.Progress{}, err
+	}
 	if err := a.around(ctx, v, wanted); err != nil {
 		return backends.Progress{}, err
 	}
@@ -57,7 +60,7 @@ func going(v *view, wanted objects) string {
 		return "what was there before"
 	}
 	for _, c := range v.claims {
-		if c.DeletionTimestamp != nil && slices.ContainsFunc(wanted.Claims, func(w *corev1.PersistentVolumeClaim) bool { return w.Name == c.Name }) {
+		if c.DeletionTimestamp != nil && slices.ContainsFunc(wanted.Claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
 			return "the volume " + c.Annotations[annotationVolume]
 		}
 	}
@@ -69,7 +72,7 @@ func going(v *view, wanted objects) string {
 func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 	for _, claim := range wanted.Claims {
 		var live object
-		if at := slices.IndexFunc(v.claims, func(c *corev1.PersistentVolumeClaim) bool { return c.Name == claim.Name }); at >= 0 {
+		if at := slices.IndexFunc(v.claims, named[*corev1.PersistentVolumeClaim](claim.Name)); at >= 0 {
 			live, claim = v.claims[at], asClaimed(claim, v.claims[at])
 		}
 		if err := a.ensure(ctx, claimKind, claim, live); err != nil {
@@ -80,10 +83,8 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 		return nil
 	}
 	var live object
-	for _, s := range v.services {
-		if s.Name == wanted.Service.Name {
-			live = s
-		}
+	if at := slices.IndexFunc(v.services, named[*corev1.Service](wanted.Service.Name)); at >= 0 {
+		live = v.services[at]
 	}
 	return a.ensure(ctx, services, wanted.Service, live)
 }
@@ -110,7 +111,7 @@ func (a *writer) unneeded(ctx context.Context, v *view, wanted objects) error {
 		}
 	}
 	for _, c := range v.claims {
-		used := slices.ContainsFunc(wanted.Claims, func(w *corev1.PersistentVolumeClaim) bool { return w.Name == c.Name })
+		used := slices.ContainsFunc(wanted.Claims, named[*corev1.PersistentVolumeClaim](c.Name))
 		if !used && c.Annotations[annotationKeep] == "false" {
 			if err := a.remove(ctx, claimKind, c, "it has no use any more, and is not kept"); err != nil {
 				return err

@@ -112,13 +112,20 @@ func (s *session) what(k *kind, before, now, o object) string {
 	case before.GetDeletionTimestamp() == nil && now.GetDeletionTimestamp() != nil:
 		return k.name + " is being removed"
 	case edited(k, before, now):
-		by := "somebody else"
-		for _, m := range now.GetManagedFields() {
-			by += " (" + message(m.Manager, "unknown") + ")"
-		}
-		return k.name + " was changed by " + by
+		return k.name + " was changed by " + somebody(now)
 	}
 	return ""
+}
+
+// somebody says who else changed an object last, as far as it is told: who only
+// removed a field owns nothing.
+func somebody(o object) string {
+	for _, m := range o.GetManagedFields() {
+		if m.Manager != FieldManager {
+			return "somebody else (" + message(m.Manager, "unknown") + ")"
+		}
+	}
+	return "somebody else"
 }
 
 // edited tells whether somebody changed what Berth had set, rather than Kubernetes

@@ -126,20 +126,28 @@ func (s *session) informer(k *kind) cache.SharedIndexInformer {
 // the managers of its fields, that one's name stays.
 func lighten(o any) (any, error) {
 	if meta, ok := o.(metav1.Object); ok {
-		var last []metav1.ManagedFieldsEntry
-		for _, m := range meta.GetManagedFields() {
-			if m.Subresource == "" && (len(last) == 0 || m.Time.After(last[0].Time.Time)) {
-				last = []metav1.ManagedFieldsEntry{{Manager: m.Manager, Time: m.Time}}
-			}
-		}
-		for i := range last {
-			if last[i].Time == nil {
-				last[i].Time = &metav1.Time{}
-			}
-		}
-		meta.SetManagedFields(last)
+		meta.SetManagedFields(lastManager(meta.GetManagedFields()))
 	}
 	return o, nil
+}
+
+// lastManager returns who changed an object last, status apart. Times are whole
+// seconds: of two at once it is not Berth, whose own changes are known.
+func lastManager(all []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+	var last *metav1.ManagedFieldsEntry
+	for i := range all {
+		m := &all[i]
+		if m.Subresource != "" || m.Time == nil {
+			continue
+		}
+		if last == nil || m.Time.After(last.Time.Time) || m.Time.Equal(last.Time) && last.Manager == FieldManager {
+			last = m
+		}
+	}
+	if last == nil {
+		return nil
+	}
+	return []metav1.ManagedFieldsEntry{{Manager: last.Manager}}
 }
 
 // broken says why the session ended.

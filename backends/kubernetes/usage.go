@@ -161,8 +161,8 @@ func parseSummary(raw []byte) (map[types.NamespacedName]backends.Usage, error) {
 		var u backends.Usage
 		for _, c := range pod.Containers {
 			const nanoPerMilli = 1_000_000
-			u.CPU += schema.CPU(min(c.CPU.UsageNanoCores/nanoPerMilli, 1<<40))
-			u.Memory += schema.Bytes(min(c.Memory.WorkingSetBytes, 1<<60))
+			u.CPU += schema.CPU(min(c.CPU.UsageNanoCores/nanoPerMilli, 1<<30))
+			u.Memory += schema.Bytes(min(c.Memory.WorkingSetBytes, 1<<50))
 		}
 		out[types.NamespacedName{Namespace: pod.PodRef.Namespace, Name: pod.PodRef.Name}] = u
 	}

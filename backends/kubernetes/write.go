@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -50,16 +52,14 @@ func (a *writer) ensure(ctx context.Context, k *kind, wanted, live object) error
 	return err
 }
 
-// write applies an object over the live one, or makes it. What somebody else made
-// in the meantime under its name is not touched: only the object of the live uid is
-// changed, and only where there is none is one made.
+// write applies an object over the live one, or makes it where the name is free.
+// What somebody else made under its name in the meantime is not touched: only the
+// object of the live uid is changed, and of one that should not be there no field
+// that another has set.
 func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why string) (object, error) {
-	verb := "update"
-	if live == nil {
-		verb = "create"
-		if err := a.free(ctx, k, wanted); err != nil {
-			return nil, err
-		}
+	verb := "create"
+	if live != nil {
+		verb = "update"
 	}
 	fields, err := patch(wanted)
 	if err != nil {
@@ -98,6 +98,34 @@ func (a *writer) apply(ctx context.Context, k *kind, o object, data []byte, forc
 	}
 	end(now)
 	return now, nil
+}
+
+// allFree makes sure that each wanted object that is not there can be made, before
+// any is.
+func (a *writer) allFree(ctx context.Context, wanted objects, v *view) error {
+	if v.Deployment == nil {
+		if err := a.free(ctx, deployments, wanted.Deployment); err != nil {
+			return err
+		}
+	}
+	if wanted.Service != nil && !slices.ContainsFunc(v.services, named[*corev1.Service](wanted.Service.Name)) {
+		if err := a.free(ctx, services, wanted.Service); err != nil {
+			return err
+		}
+	}
+	for _, c := range wanted.Claims {
+		if slices.ContainsFunc(v.claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
+			continue
+		}
+		if err := a.free(ctx, claimKind, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func named[O object](name string) func(O) bool {
+	return func(o O) bool { return o.GetName() == name }
 }
 
 // free makes sure that nobody else has made an object of the name. One of this

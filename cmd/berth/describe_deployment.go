@@ -150,17 +150,9 @@ func (d *deploymentStory) onBehalf() string {
 func (d *deploymentStory) tellPods(s *story) {
 	var rows [][]string
 	for _, p := range d.Pods {
-		rows = append(rows, []string{p.Name, string(p.State), yesNo(p.Ready), fmt.Sprint(p.Restarts), p.Version, p.FlavourName, p.BackendName, endpointWords(p.Endpoints), p.why(), age(s.now, p.CreatedAt)})
+		rows = append(rows, []string{p.Name, string(p.State), yesNo(p.Ready), fmt.Sprint(p.Restarts), p.Version, p.FlavourName, p.BackendName, endpointWords(p.Endpoints), podReason(p.Reason, p.ExitCode), age(s.now, p.CreatedAt)})
 	}
 	s.table("Pods", []string{"NAME", "STATE", "READY", "RESTARTS", "VERSION", "FLAVOUR", "BACKEND", "ENDPOINTS", "REASON", "AGE"}, rows)
-}
-
-// why says why a pod is as it is, and how it ended where it did.
-func (p *storyPod) why() string {
-	if p.Reason == "" && p.ExitCode != nil {
-		return fmt.Sprintf("exit code %d", *p.ExitCode)
-	}
-	return p.Reason
 }
 
 func (d *deploymentStory) tellRollouts(s *story) {

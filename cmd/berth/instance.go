@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -287,25 +286,5 @@ func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opene
 		return git.Open(git.Options{
 			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Credentials: credentials, Logger: log,
 		})
-	}
-}
-
-// webhookSecrets returns a function that reads the secrets as they are now; a
-// file may hold two lines, the new secret and the former one. That they cannot
-// be read is logged once, not at each delivery.
-func webhookSecrets(cfg schema.Webhooks, log *slog.Logger) func() [][]byte {
-	var unreadable atomic.Bool
-	return func() [][]byte {
-		text, err := secret(cfg.SecretEnv, cfg.SecretFile)
-		if failed := err != nil; unreadable.Swap(failed) != failed && failed {
-			log.Error("the webhook secret cannot be read: webhooks are refused", "error", err)
-		}
-		var out [][]byte
-		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); line != "" {
-				out = append(out, []byte(line))
-			}
-		}
-		return out
 	}
 }

@@ -84,7 +84,15 @@ func endpointWords(of []endpointItem) string {
 
 func (p *podItem) cells(now time.Time) []string {
 	return []string{p.Name, string(p.State), yesNo(p.Ready), strconv.Itoa(p.Restarts), p.DeploymentName, p.Version, p.FlavourName,
-		p.BackendName, p.Reason, string(p.Health), endpointWords(p.Endpoints), p.Image, p.Commit.short(), age(now, p.CreatedAt)}
+		p.BackendName, podReason(p.Reason, p.ExitCode), string(p.Health), endpointWords(p.Endpoints), p.Image, p.Commit.short(), age(now, p.CreatedAt)}
+}
+
+// podReason says why a pod is as it is, and how it ended where it did.
+func podReason(reason string, exitCode *int) string {
+	if reason == "" && exitCode != nil {
+		return fmt.Sprintf("exit code %d", *exitCode)
+	}
+	return reason
 }
 
 type backendItem struct {

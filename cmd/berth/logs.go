@@ -96,6 +96,7 @@ type logs struct {
 
 	query   client.LogQuery
 	leftOut map[string]bool // failed pods that nobody asked for
+	found   []string        // the pods that there are
 }
 
 // logPod is a pod whose log can be read.
@@ -116,7 +117,7 @@ func (l *logs) run(ctx context.Context) error {
 			return err
 		}
 	}
-	printer := newLogPrinter(l.console.out, o, l.query.Pods)
+	printer := newLogPrinter(l.console.out, o, l.found)
 	if !o.follow {
 		return l.ask.Logs(ctx, l.query, printer.print)
 	}
@@ -172,6 +173,9 @@ func (l *logs) findDeployment(ctx context.Context, name string) error {
 	}
 	if n := len(leftOut); n > 0 {
 		fmt.Fprintf(l.console.err, "%d failed %s kept beside: berth logs %s --failed\n", n, plural(n, "pod is", "pods are"), name)
+	}
+	for _, p := range pods {
+		l.found = append(l.found, p.Name)
 	}
 	if l.options.follow && !l.options.failed {
 		if len(pods) == 0 {
@@ -252,6 +256,7 @@ func (l *logs) findPod(ctx context.Context, name string) error {
 	if answer.Pod == nil {
 		return l.missing(ctx, "pod", name)
 	}
+	l.found = append(l.found, answer.Pod.Name)
 	l.addPod(answer.Pod.Name)
 	return nil
 }

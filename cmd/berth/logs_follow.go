@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/internal/client"
@@ -57,11 +58,7 @@ type toldLog struct {
 
 // again tells whether a line was told over a former connection, and remembers it.
 func (t toldLines) again(l client.LogLine) bool {
-	pod := t[l.Pod]
-	if pod == nil {
-		pod = &toldLog{}
-		t[l.Pod] = pod
-	}
+	pod := t.of(l.Pod)
 	if l.Time.Before(pod.until) {
 		return true
 	}
@@ -78,6 +75,21 @@ func (t toldLines) again(l client.LogLine) bool {
 		pod.texts = append(pod.texts, l.Text)
 	}
 	return false
+}
+
+// of returns where telling the log of a pod stands. One that failed was perhaps
+// told by the name that it had before: engines then add a dot and a word to it.
+func (t toldLines) of(name string) *toldLog {
+	if pod := t[name]; pod != nil {
+		return pod
+	}
+	pod := &toldLog{}
+	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && t[name[:dot]] != nil {
+		pod = t[name[:dot]]
+		delete(t, name[:dot])
+	}
+	t[name] = pod
+	return pod
 }
 
 // rewind prepares for another connection. It returns since when lines are to be

@@ -72,6 +72,56 @@ func TestFollowingGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// A pod that fails is renamed: what it wrote before is not told again.
+func TestFollowingKnowsARenamedPod(t *testing.T) {
+	told := toldLines{}
+	for _, l := range []client.LogLine{logLine("web-0", 1, "one"), logLine("web-0", 2, "two"), logLine("web-0-b", 2, "two")} {
+		if told.again(l) {
+			t.Errorf("%+v was told before", l)
+		}
+	}
+	told.rewind()
+	for _, l := range []client.LogLine{logLine("web-0.failed", 1, "one"), logLine("web-0.failed", 2, "two")} {
+		if !told.again(l) {
+			t.Errorf("%+v is told again", l)
+		}
+	}
+	if told.again(logLine("web-0.failed", 2, "three")) {
+		t.Error("what the renamed pod wrote later is not told")
+	}
+}
+
+// Who follows several pods is told from the first line on which of them wrote it.
+func TestFollowingSeveralNamesThem(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/graphql" {
+			var q struct{ Variables struct{ Name string } }
+			json.NewDecoder(r.Body).Decode(&q)
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"data":{"deployment":{"state":"READY","reason":"","pods":[{"name":"%s-0","backendName":"lab","state":"RUNNING"}]}}}`, q.Variables.Name)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		for _, line := range []client.LogLine{logLine("web-0", 1, "one"), logLine("database-0", 2, "two")} {
+			json.NewEncoder(w).Encode(line)
+		}
+	}))
+	defer server.Close()
+	ask, err := client.New(client.Options{Server: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ask.Close()
+	var out strings.Builder
+	l := &logs{ask: ask, console: console{out: &out, err: &out}, names: []string{"web", "database"}, options: logsOptions{follow: true, tail: -1, prefix: "auto"}}
+	if err := l.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("web-0      | one\ndatabase-0 | two\n", out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestLogPrinter(t *testing.T) {
 	lines := []client.LogLine{logLine("web-0", 1, "one"), logLine("database-0", 2, "two")}
 	for name, tc := range map[string]struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -14,8 +15,9 @@ import (
 const gap = "   "
 
 // A table prints rows under a header; a cell that is empty shows as "-". On a
-// terminal it fits the width: the widest texts are cut with "…", a line never
-// breaks. Elsewhere it is complete, so that it can be searched and split.
+// terminal it fits the width: sentences are cut with "…", then columns are left
+// out that matter least, and names are cut only where that is not enough; a line
+// never breaks. Elsewhere it is complete, so that it can be searched and split.
 type table struct {
 	out     io.Writer
 	colours colours
@@ -24,11 +26,22 @@ type table struct {
 
 	header []string
 	rows   [][]string // that were not printed yet
-	widths []int      // of the columns that were printed
+	widths []int      // of the columns that were printed; leftOut for those that were not
 }
 
 // freeText are the columns that are cut first: sentences, not names.
 var freeText = words("REASON WHY MESSAGE SUMMARY DESCRIPTION PROBLEM SELECTORS FOUND NEEDS URL IMAGE CHANGED ENDPOINTS")
+
+// leftOut is the width of a column that is not printed.
+const leftOut = -1
+
+// spareColumns are left out where a terminal is too narrow, in this order: half a
+// name of a row helps nobody, and what is missing is told by describe and -o wide.
+var spareColumns = strings.Split("PRIORITY,CHANNELS,SCOPES,CPU LIMIT,MEMORY LIMIT,TOOK,ENDPOINTS,IMAGE,HEALTH,DECLARED,ASKED,USER,"+
+	"REF,BACKEND,FLAVOUR,FLAVOURS,REPO,AUTHOR,APP,RESTARTS,DEPLOYMENT,COMMIT,VERSION,IN FORCE", ",")
+
+// nameColumns name a row together where an app is the first of them.
+var nameColumns = words("APP VERSION FLAVOUR")
 
 // stateColumns are those whose words are coloured.
 var stateColumns = words("STATE VERDICT SEVERITY ACTION HEALTH ANSWERS CHOICE READY")
@@ -84,7 +97,7 @@ func (t *table) flush() error {
 		t.measure(t.header)
 	}
 	t.measure(t.rows...)
-	t.shrink()
+	t.shrink(first)
 	if first {
 		t.write(&b, t.header, colours{})
 	}
@@ -100,30 +113,68 @@ func (t *table) flush() error {
 func (t *table) measure(rows ...[]string) {
 	for _, row := range rows {
 		for i, cell := range row {
-			t.widths[i] = max(t.widths[i], textWidth(cell))
+			if t.widths[i] != leftOut {
+				t.widths[i] = max(t.widths[i], textWidth(cell))
+			}
 		}
 	}
 }
 
-// shrink makes the columns fit the terminal: sentences first, then the others.
-func (t *table) shrink() {
+// shrink makes the columns fit the terminal: sentences first, then, as long as no
+// header was printed, by leaving out columns, then the widest ones.
+func (t *table) shrink(first bool) {
 	if t.width == 0 {
 		return
 	}
-	total := len(t.indent) + len(gap)*(len(t.widths)-1)
-	for _, w := range t.widths {
-		total += w
+	sentence := func(i int) bool { return freeText[t.header[i]] && t.widths[i] > 12 }
+	whole := slices.Clone(t.widths)
+	over := t.cut(t.total()-t.width, sentence)
+	if first && over > 0 {
+		// Sentences get the room that is left over.
+		t.widths = t.leaveOut(over, whole)
+		over = t.cut(t.total()-t.width, sentence)
 	}
-	for ; total > t.width; total-- {
-		i := t.widest(func(i int) bool { return freeText[t.header[i]] && t.widths[i] > 12 })
-		if i < 0 {
-			i = t.widest(func(i int) bool { return t.widths[i] > 1 })
+	t.cut(over, func(i int) bool { return t.widths[i] > 1 })
+}
+
+// total is how wide a line is.
+func (t *table) total() int {
+	total := len(t.indent) - len(gap)
+	for _, w := range t.widths {
+		if w != leftOut {
+			total += w + len(gap)
 		}
+	}
+	return total
+}
+
+// cut takes from the widest of the columns that may be cut, until a line is that
+// much shorter; it returns how much it still is too long.
+func (t *table) cut(over int, may func(i int) bool) int {
+	for ; over > 0; over-- {
+		i := t.widest(may)
 		if i < 0 {
-			return
+			break
 		}
 		t.widths[i]--
 	}
+	return over
+}
+
+// leaveOut returns the widths without as many spare columns as make a line that
+// much shorter.
+func (t *table) leaveOut(over int, widths []int) []int {
+	names := 1
+	for t.header[0] == "APP" && names < len(t.header) && nameColumns[t.header[names]] {
+		names++
+	}
+	for _, spare := range spareColumns {
+		if i := slices.Index(t.header, spare); over > 0 && i >= names {
+			over -= t.widths[i] + len(gap)
+			widths[i] = leftOut
+		}
+	}
+	return widths
 }
 
 // widest is the widest column that may be cut; -1 when none may.
@@ -139,16 +190,18 @@ func (t *table) widest(may func(i int) bool) int {
 
 func (t *table) write(b *strings.Builder, row []string, c colours) {
 	b.WriteString(t.indent)
-	for i, cell := range row {
-		cell = cut(cell, t.widths[i])
-		pad := strings.Repeat(" ", t.widths[i]-textWidth(cell))
+	pad := ""
+	for i, word := range row {
+		if t.widths[i] == leftOut {
+			continue
+		}
+		cell := cut(word, t.widths[i])
+		b.WriteString(pad)
+		pad = strings.Repeat(" ", t.widths[i]-textWidth(cell)) + gap
 		if stateColumns[t.header[i]] {
-			cell = c.state(cell)
+			cell = c.paint(stateColours[word], cell) // a word that is cut says the same
 		}
 		b.WriteString(cell)
-		if i < len(row)-1 {
-			b.WriteString(pad + gap)
-		}
 	}
 	b.WriteByte('\n')
 }

@@ -66,6 +66,49 @@ db         -        -                                                      -
 	}
 }
 
+// Where a terminal is narrow, what names a row stays whole as long as anything
+// else can go, and a state keeps its colour when its word is cut.
+func TestNarrowTable(t *testing.T) {
+	pods := []string{"NAME", "STATE", "READY", "RESTARTS", "DEPLOYMENT", "VERSION", "FLAVOUR", "BACKEND", "REASON", "AGE"}
+	pod := []string{"berth-demo-678ea2-hello-jane-0-d53480e3", "running", "yes", "0", "hello-jane", "0.1.1", "cpu", "docker", "it waits for its volume to come", "12m"}
+	for name, tc := range map[string]struct {
+		width       int
+		header, row []string
+		want        string
+	}{
+		"columns that matter least are left out": {100, pods, pod, `
+NAME                                      STATE     READY   VERSION   REASON                     AGE
+berth-demo-678ea2-hello-jane-0-d53480e3   [32mrunning[0m   [32myes[0m     0.1.1     it waits for its volume…   12m
+`},
+		"what names a row stays": {80, pods, pod, `
+NAME                                      STATE     READY   REASON           AGE
+berth-demo-678ea2-hello-jane-0-d53480e3   [32mrunning[0m   [32myes[0m     it waits for …   12m
+`},
+		"names of several columns stay": {50, []string{"APP", "VERSION", "FLAVOUR", "IMAGE", "NEEDS"},
+			[]string{"dev.berth.hello", "0.1.1", "cuda", "example.org/app:0.1.1-cuda", "-"}, `
+APP               VERSION   FLAVOUR   NEEDS
+dev.berth.hello   0.1.1     cuda      -
+`},
+		"states keep their colours": {12, []string{"NAME", "STATE"}, []string{"web", "progressing"}, `
+NAME   STATE
+web    [33mprog…[0m
+`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			tab := newTable(&out, tc.header...)
+			tab.width, tab.colours.on = tc.width, true
+			tab.row(tc.row...)
+			if err := tab.flush(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(strings.TrimPrefix(tc.want, "\n"), strings.ReplaceAll(out.String(), "\x1b", "")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // What comes after a table was printed stands under its columns.
 func TestTableGoesOn(t *testing.T) {
 	var out strings.Builder

@@ -130,6 +130,8 @@ func watchTop(ctx context.Context, c console, ask *client.Client, o topOptions, 
 	for begun := false; ; begun = true {
 		report, err := askUsage(ctx, ask, o, variables)
 		switch {
+		case ctx.Err() != nil:
+			return nil
 		case err != nil && !begun:
 			return err
 		case err != nil:

@@ -63,7 +63,7 @@ func TestRequests(t *testing.T) {
 		"browser":                     {get("/graphql", "Accept", "text/html,application/xhtml+xml,*/*;q=0.8"), 200, "text/plain; charset=utf-8", "curl -s"},
 		"no JSON":                     {post(`query`), 400, "application/json; charset=utf-8", "no JSON object"},
 		"query that is no text":       {post(`{"query":1}`), 400, "", "a number stands where it does not belong: query"},
-		"a list":                      {post(`[{"query":"{instance{name}}"}]`), 400, "", "a array stands"},
+		"a list":                      {post(`[{"query":"{instance{name}}"}]`), 400, "", "an array stands"},
 		"two objects":                 {post(asQuery(name) + "{}"), 400, "", "no JSON object"},
 		"variables that are a list":   {post(`{"query":"{instance{name}}","variables":[]}`), 400, "", "variables"},
 		"broken variables by GET":     {get(inURL(name) + "&variables={"), 400, "", "variables are no JSON object"},

@@ -108,7 +108,11 @@ func queryOfURL(raw string) (*queryRequest, *refusal) {
 func jsonProblem(err error) string {
 	var kind *json.UnmarshalTypeError
 	if errors.As(err, &kind) {
-		return "a " + kind.Value + " stands where it does not belong" + at(kind.Field)
+		article := "a "
+		if strings.ContainsAny(kind.Value[:1], "ao") { // array and object
+			article = "an "
+		}
+		return article + kind.Value + " stands where it does not belong" + at(kind.Field)
 	}
 	return err.Error()
 }

@@ -45,18 +45,22 @@ type podChange struct {
 // Subscribe answers a subscription. The channel is closed when ctx ends, or when
 // the subscription does; until then the caller reads it.
 func (a *API) Subscribe(ctx context.Context, query, operation string, variables map[string]any) (<-chan *graphql.Response, error) {
-	answers, err := a.schema.Subscribe(ctx, query, operation, variables)
+	turns := newTurns(a)
+	answers, err := a.schema.Subscribe(context.WithValue(ctx, turnKey{}, turns), query, operation, variables)
 	if err != nil {
 		return nil, err
 	}
 	out := make(chan *graphql.Response)
 	go func() {
 		defer close(out)
+		defer turns.end()
 		for answer := range answers {
+			turns.end()
 			r, ok := answer.(*graphql.Response)
 			if !ok || !send(ctx, out, explained(r)) {
 				break
 			}
+			turns.next()
 		}
 		for range answers { // it is closed soon after ctx ended
 		}
@@ -99,7 +103,7 @@ func (s *subscription) Deployments(ctx context.Context, args struct {
 		default:
 			return true
 		}
-		return first && !args.Initial || send(ctx, out, change)
+		return first && !args.Initial || reply(ctx, out, change)
 	}
 	go func() {
 		defer close(out)
@@ -131,7 +135,7 @@ func (s *subscription) Pods(ctx context.Context, args struct {
 			delete(known, name)
 		}
 		for _, change := range changes {
-			if (!first || args.Initial) && !send(ctx, out, change) {
+			if (!first || args.Initial) && !reply(ctx, out, change) {
 				return false
 			}
 		}
@@ -210,7 +214,7 @@ func (s *subscription) Events(ctx context.Context, args struct {
 	out := make(chan *event)
 	tell := func(e *journal.Event) error {
 		told := s.api.look(ctx).event(e)
-		if match(*told) && !send(ctx, out, told) {
+		if match(*told) && !reply(ctx, out, told) {
 			return ctx.Err()
 		}
 		return nil

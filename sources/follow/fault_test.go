@@ -37,7 +37,7 @@ func TestDeadSourcesDelayNoOther(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		for range 20 {
 			zebra.push("again", map[string]string{"manifest.yaml": manifest("org.zebra", fmt.Sprintf("1.0.%d", len(zebra.history)))})
-			w.Wake(zebra.url, "refs/heads/main")
+			w.Wake(hint(zebra.url, "refs/heads/main"))
 			time.Sleep(time.Second)
 			w.wantApps(fmt.Sprintf("org.zebra@1.0.%d", len(zebra.history)-1))
 		}

@@ -147,6 +147,6 @@ func TestALocalCommitTakesEffectAtOnce(t *testing.T) {
 	if err := os.Rename(apps.dir+".away", apps.dir); err != nil {
 		t.Fatal(err)
 	}
-	h.Wake(apps.dir, "main")
+	h.Wake(hint(apps.dir, "main"))
 	wait(t, "no problem", func() bool { return h.Sources()[1].Problem == "" })
 }

@@ -42,7 +42,7 @@ func TestAPushBecomesValues(t *testing.T) {
 		}
 
 		apps.push("second", map[string]string{"fiji/manifest.yaml": manifest("org.fiji", "1.1.0")})
-		if n := w.Wake("https://git.example.org/apps", "main"); n != 1 {
+		if n := w.Wake(hint("https://git.example.org/apps", "main")); n != 1 {
 			t.Errorf("woken: %d", n)
 		}
 		synctest.Wait()
@@ -334,7 +334,7 @@ func TestReadersNeverWait(t *testing.T) {
 		for range 4 {
 			go func() {
 				for range 200 {
-					w.Wake(apps.url, "main")
+					w.Wake(hint(apps.url, "main"))
 					w.WakeAll()
 					if s := w.Sources(); s[0].Name != DesiredName {
 						t.Errorf("the first source is %q", s[0].Name)
@@ -391,7 +391,7 @@ func TestMetricsNameOnlyWhatIsFollowed(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 		w.desired.push("second", map[string]string{"repos.yaml": ""})
-		w.Wake(desiredURL, "")
+		w.Wake(hint(desiredURL, ""))
 		synctest.Wait()
 		if got, want := series(), "fetch_seconds failed, "+always; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)

@@ -18,7 +18,7 @@ func TestRepoDocumentsStartAndStopFollowers(t *testing.T) {
 		moved.push("first", map[string]string{"manifest.yaml": manifest("org.a", "2.0.0")})
 		say := func(text string) {
 			w.desired.push("say", map[string]string{"repos.yaml": text})
-			w.Wake(desiredURL, "")
+			w.Wake(hint(desiredURL, ""))
 			synctest.Wait()
 		}
 		w.desired.push("first", nil)
@@ -53,7 +53,7 @@ func TestRepoDocumentsStartAndStopFollowers(t *testing.T) {
 		say("kind: Repo\nname: apps\nurl: [https://git.example.org/moved.git\n")
 		w.wantApps("org.a@2.0.0")
 		moved.push("second", map[string]string{"manifest.yaml": manifest("org.a", "2.1.0")})
-		w.Wake(moved.url, "main")
+		w.Wake(hint(moved.url, "main"))
 		synctest.Wait()
 		w.wantApps("org.a@2.1.0") // a broken document stops nothing
 
@@ -102,7 +102,7 @@ func TestAReplacedFollowerChangesNothingAnyMore(t *testing.T) {
 		w.run()
 		synctest.Wait()
 		w.desired.push("second", map[string]string{"repos.yaml": ""})
-		w.Wake(desiredURL, "")
+		w.Wake(hint(desiredURL, ""))
 		close(answer)
 		synctest.Wait()
 		w.wantApps()
@@ -124,7 +124,7 @@ func TestTheIntervalOfADocument(t *testing.T) {
 			t.Errorf("asked %d times in ten minutes", n)
 		}
 		w.desired.push("second", map[string]string{"repos.yaml": repoDocument("apps", "interval: 1s")})
-		w.Wake(desiredURL, "")
+		w.Wake(hint(desiredURL, ""))
 		synctest.Wait()
 		before := len(apps.asked())
 		time.Sleep(10 * time.Minute)
@@ -175,12 +175,18 @@ func TestWakeCountsTheSourcesOfARepository(t *testing.T) {
 		w.run()
 		synctest.Wait()
 		for url, want := range map[string]int{"https://git.example.org/apps": 2, desiredURL: 1, "https://git.example.org/other": 0} {
-			if got := w.Wake(url, "main"); got != want {
+			if got := w.Wake(hint(url, "main")); got != want {
 				t.Errorf("Wake(%s) = %d, want %d", url, got, want)
 			}
 		}
-		if got := w.Wake("https://git.example.org/apps", "refs/heads/other"); got != 0 {
+		if got := w.Wake(hint("https://git.example.org/apps", "refs/heads/other")); got != 0 {
 			t.Errorf("a branch that nobody follows woke %d", got)
+		}
+		spellings := []string{"https://git.example.org/apps", "https://git.example.org/apps.git", "https://git.example.org/other"}
+		for source, want := range map[string]int{"": 2, "apps": 1, "again": 1, DesiredName: 0, "nobody": 0} {
+			if got := w.Wake(sources.Hint{URLs: spellings, Ref: "main", Source: source}); got != want {
+				t.Errorf("%d of source %q are woken, want %d", got, source, want)
+			}
 		}
 	})
 }

@@ -74,7 +74,7 @@ func TestSourcesWaitsForNothing(t *testing.T) {
 				t.Errorf("%s was not woken", name)
 			}
 		}
-		if n := w.Wake("https://git.example.org/slow", ""); n != 1 {
+		if n := w.Wake(hint("https://git.example.org/slow", "")); n != 1 {
 			t.Errorf("woken by URL: %d", n)
 		}
 		w.WakeAll()

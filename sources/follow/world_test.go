@@ -200,3 +200,6 @@ func away(text string) error {
 func between(got, want time.Duration) bool {
 	return got >= want-want/10-time.Millisecond && got <= want+want/10+time.Millisecond
 }
+
+// hint says that a ref of a repository moved.
+func hint(url, ref string) sources.Hint { return sources.Hint{URLs: []string{url}, Ref: ref} }

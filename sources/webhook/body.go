@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// smallBody is how much of a body is read without a slot, in bytes. Honest
-	// generic deliveries are smaller.
-	smallBody = 32 << 10
+	// smallBody is how much of a body is read without a slot, in bytes. Most honest
+	// deliveries are smaller.
+	smallBody = 64 << 10
 	// largeBodies is how many bodies over smallBody are held at once: anybody
 	// can send one, for its signature can be checked only at its end.
-	largeBodies = 16
+	largeBodies = 8
 	// largeWait is how long such a body waits for its turn.
 	largeWait = 5 * time.Second
 )

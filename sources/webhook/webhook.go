@@ -11,31 +11,37 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"mime"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berthdev/berth/sources"
 )
 
-// MaxBody bounds the body of a delivery, in bytes.
-const MaxBody = 1 << 20
+// MaxBody bounds the body of a delivery, in bytes. A push of thousands of commits
+// may be larger; it is refused, and the next poll finds it.
+const MaxBody = 4 << 20
 
 // Options are what a [Handler] needs.
 type Options struct {
-	// Secrets returns the secrets that sign deliveries now: more than one while
-	// a secret is being replaced. Empty ones do not count; none means that
-	// webhooks are off. It is asked at each delivery.
-	Secrets func() [][]byte
-	// Wake hints that a repository moved and tells how many sources that
-	// concerns. It must not block: it is called once for each delivery.
-	Wake func(url, ref string) int
+	// Secrets returns the secrets that sign deliveries now: for a repo those of its
+	// own, and for no name those that it shares with all others. They are more than
+	// one while a secret is being replaced. Empty ones do not count; none means that
+	// deliveries are refused. It is asked at each delivery, with any name that a
+	// stranger may think of.
+	Secrets func(repo string) [][]byte
+	// Wake takes a hint and tells how many sources it concerns. It must not block,
+	// and it must put up with a thousand hints that say the same.
+	Wake func(sources.Hint) int
 	// Redact makes a URL fit for the log.
 	Redact  func(url string) string
 	Logger  *slog.Logger
 	Metrics prometheus.Registerer // nil: none
 }
 
-// A Handler serves POST /webhooks/{provider}.
+// A Handler serves POST /webhooks/{provider} and POST /webhooks/{provider}/{repo}.
 type Handler struct {
 	options  Options
 	mux      *http.ServeMux
@@ -60,7 +66,9 @@ func New(o Options) *Handler {
 		o.Metrics.MustRegister(h.requests)
 	}
 	for _, p := range providers() {
-		h.mux.HandleFunc("POST /webhooks/"+p.name, func(w http.ResponseWriter, r *http.Request) { h.deliver(w, r, p) })
+		deliver := func(w http.ResponseWriter, r *http.Request) { h.deliver(w, r, p) }
+		h.mux.HandleFunc("POST /webhooks/"+p.name, deliver)
+		h.mux.HandleFunc("POST /webhooks/"+p.name+"/{repo}", deliver)
 	}
 	return h
 }
@@ -70,54 +78,99 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 
 // deliver takes one delivery: cap, verify, parse, wake, in this order.
 func (h *Handler) deliver(w http.ResponseWriter, r *http.Request, p provider) {
-	hints, err := h.receive(w, r, p)
+	d, err := h.receive(w, r, p)
 	if err != nil {
 		h.refuse(w, r, p, err)
 		return
 	}
-	sources := 0
-	for _, hint := range hints {
-		sources += h.options.Wake(hint.url, hint.ref)
+	woken := 0
+	for _, hint := range d.hints {
+		hint.Source = r.PathValue("repo")
+		woken += h.options.Wake(hint)
 	}
-	h.requests.WithLabelValues(p.name, "accepted").Inc()
-	h.report(p, hints, sources)
+	a := d.answer(woken)
+	h.requests.WithLabelValues(p.name, a.result).Inc()
+	h.report(p, d, woken)
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusAccepted)
-	_ = json.NewEncoder(w).Encode(map[string]int{"sources": sources}) // the client may be gone: it is woken all the same
+	w.WriteHeader(a.status)
+	_ = json.NewEncoder(w).Encode(a) // the client may be gone: it is woken all the same
 }
 
-// receive returns what a delivery hints at.
-func (h *Handler) receive(w http.ResponseWriter, r *http.Request, p provider) ([]hint, error) {
-	secrets := nonEmpty(h.options.Secrets())
-	if len(secrets) == 0 {
-		return nil, errOff
+// An answer is what a sender is told whose delivery is taken. People see it in
+// the forge's list of deliveries.
+type answer struct {
+	status  int
+	result  string // the label of the metric
+	Sources int    `json:"sources"` // that are woken
+	Message string `json:"message,omitempty"`
+}
+
+func (d delivery) answer(woken int) answer {
+	switch {
+	case d.ping:
+		return answer{http.StatusOK, "ping", 0, "the secret is right"}
+	case len(d.hints) == 0:
+		return answer{http.StatusOK, "ignored", 0, "there is nothing to do"}
+	default:
+		return answer{http.StatusAccepted, "accepted", woken, ""}
 	}
-	signature, ok := p.signature(r.Header)
-	if !ok {
-		return nil, errUnsigned
+}
+
+// receive returns what a delivery says.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request, p provider) (delivery, error) {
+	secrets, err := h.secrets(r.PathValue("repo"))
+	if err != nil {
+		return delivery{}, err
+	}
+	c, ok := p.claim(r.Header)
+	switch {
+	case !ok:
+		return delivery{}, errUnsigned
+	case c.bodiless && !c.verify(secrets, nil):
+		return delivery{}, errSignature
+	case p.forge && !isJSON(r.Header):
+		return delivery{}, errType
 	}
 	body, done, err := h.read(w, r)
 	defer done()
 	if err != nil {
-		return nil, err
+		return delivery{}, err
 	}
-	if !verify(p, signature, secrets, body) {
-		return nil, errSignature
+	if !c.verify(secrets, body) {
+		return delivery{}, errSignature
 	}
-	hints, err := p.parse(r.Header, body)
+	d, err := p.parse(r.Header, body)
 	if err != nil {
-		return nil, &refusal{http.StatusBadRequest, "malformed", err.Error()}
+		return delivery{}, &refusal{http.StatusBadRequest, "malformed", err.Error()}
 	}
-	return hints, nil
+	return d, nil
+}
+
+// secrets returns those that count for a path.
+func (h *Handler) secrets(repo string) ([][]byte, error) {
+	secrets := nonEmpty(h.options.Secrets(repo))
+	switch {
+	case len(secrets) > 0:
+		return secrets, nil
+	case repo != "":
+		return nil, errNoSecret
+	default:
+		return nil, errOff
+	}
 }
 
 // verify tries every secret, so that the time it takes does not tell which fits.
-func verify(p provider, signature []byte, secrets [][]byte, body []byte) bool {
+func (c claim) verify(secrets [][]byte, body []byte) bool {
 	good := false
 	for _, secret := range secrets {
-		good = p.verify(signature, secret, body) || good
+		good = c.fits(secret, body) || good
 	}
 	return good
+}
+
+func isJSON(header http.Header) bool {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	return err == nil && kind == "application/json"
 }
 
 func nonEmpty(secrets [][]byte) [][]byte {
@@ -144,6 +197,8 @@ var (
 	errOff       = &refusal{http.StatusForbidden, "off", "webhooks are off: set webhooks.secretEnv or webhooks.secretFile"}
 	errUnsigned  = &refusal{http.StatusUnauthorized, "unsigned", "unauthorized"}
 	errSignature = &refusal{http.StatusUnauthorized, "bad-signature", "unauthorized"}
+	errNoSecret  = &refusal{http.StatusUnauthorized, "no-secret", "unauthorized"} // as if signed wrongly: names are not for guessing
+	errType      = &refusal{http.StatusUnsupportedMediaType, "no-json", "set the webhook's content type to application/json"}
 	errTooLarge  = &refusal{http.StatusRequestEntityTooLarge, "too-large", "the body is too large"}
 	errBusy      = &refusal{http.StatusServiceUnavailable, "busy", "too many large deliveries at once"}
 	errBody      = &refusal{http.StatusBadRequest, "incomplete", "the body did not arrive"}
@@ -156,20 +211,28 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p provider, err
 	}
 	h.requests.WithLabelValues(p.name, why.result).Inc()
 	if more, ok := h.quiet.allow(p.name + " " + why.result); ok {
-		h.options.Logger.Warn("webhook refused", "provider", p.name, "reason", why.result, "from", r.RemoteAddr, "unlogged", more)
+		h.options.Logger.Warn("webhook refused", "provider", p.name, "repo", shown(r.PathValue("repo")), "reason", why.result, "from", r.RemoteAddr, "unlogged", more)
 	}
 	http.Error(w, why.text, why.status)
 }
 
+// maxShown bounds how much of a stranger's text is logged, in bytes.
+const maxShown = 64
+
+func shown(text string) string { return text[:min(len(text), maxShown)] }
+
 // report logs an accepted delivery. The lines of those that concern a source
 // would only repeat what the source then logs.
-func (h *Handler) report(p provider, hints []hint, sources int) {
-	for _, hint := range hints {
-		log := h.options.Logger.With("provider", p.name, "url", h.options.Redact(hint.url), "ref", hint.ref)
-		if sources > 0 {
-			log.Debug("webhook received", "sources", sources)
-		} else if more, ok := h.quiet.allow(p.name + " unknown"); ok {
-			log.Info("webhook received for a repository and ref that nothing follows", "unlogged", more)
-		}
+func (h *Handler) report(p provider, d delivery, woken int) {
+	if len(d.hints) == 0 {
+		h.options.Logger.Debug("webhook received, nothing to do", "provider", p.name, "ping", d.ping)
+		return
+	}
+	hint := d.hints[0]
+	log := h.options.Logger.With("provider", p.name, "url", h.options.Redact(hint.URLs[0]), "ref", hint.Ref)
+	if woken > 0 {
+		log.Debug("webhook received", "sources", woken)
+	} else if more, ok := h.quiet.allow(p.name + " unknown"); ok {
+		log.Info("webhook received for a repository and ref that nothing follows", "unlogged", more)
 	}
 }

