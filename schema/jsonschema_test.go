@@ -213,21 +213,35 @@ func TestSchemaTakesTheExamples(t *testing.T) {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") && !strings.HasSuffix(path, ".yml") {
 			return err
 		}
-		checkExample(t, schemas, path)
-		return nil
+		data, err := os.ReadFile(path)
+		if err == nil {
+			checkExample(t, schemas, path, data)
+		}
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// checkExample checks the documents of a file that are Berth's own.
-func checkExample(t *testing.T, schemas map[string]*jsonschema.Schema, path string) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+// inConfigMap returns the configuration that a ConfigMap of Kubernetes holds.
+func inConfigMap(root *yaml.Node) string {
+	var object struct {
+		Data map[string]string `yaml:"data"`
 	}
+	if root.Kind != yaml.MappingNode {
+		return ""
+	}
+	if err := root.Decode(&object); err != nil {
+		return "" // another kind, whose data are not text
+	}
+	return object.Data["berth.yaml"]
+}
+
+// checkExample checks the documents of a file that are Berth's own, also those
+// within a ConfigMap of Kubernetes.
+func checkExample(t *testing.T, schemas map[string]*jsonschema.Schema, path string, data []byte) {
+	t.Helper()
 	roots, problems := ParseYAML(path, data)
 	for _, root := range roots {
 		has := map[string]string{}
@@ -238,9 +252,11 @@ func checkExample(t *testing.T, schemas map[string]*jsonschema.Schema, path stri
 		_, identifier := has["identifier"]
 		_, desired := has["desired"]
 		_, foreign := has["deployments"]
-		_, kubernetes := has["apiVersion"]
 		switch {
-		case kubernetes: // an object that installs Berth
+		case has["apiVersion"] != "":
+			if text := inConfigMap(root); text != "" {
+				checkExample(t, schemas, path+" berth.yaml", []byte(text))
+			}
 			continue
 		case schemas[kind] != nil:
 			problems = append(problems, DecodeDesired(path, data).Problems...)

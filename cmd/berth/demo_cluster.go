@@ -26,7 +26,7 @@ type demoCluster struct {
 	namespace string
 }
 
-func openDemoCluster() (demoEngine, string, error) {
+func openDemoCluster(ctx context.Context) (demoEngine, string, error) {
 	e := &demoCluster{}
 	config, namespace, err := kubernetes.Reach(e.config())
 	if err != nil {
@@ -38,7 +38,7 @@ func openDemoCluster() (demoEngine, string, error) {
 		return nil, "", err
 	}
 	e.namespace = namespace
-	about, err := e.client.Discovery().ServerVersion()
+	about, err := e.client.DiscoveryClient.ServerVersionWithContext(ctx)
 	if err != nil {
 		return nil, "", &schema.Error{
 			Op: "reach the cluster at", Resource: config.Host, Kind: schema.Terminal, Err: err,

@@ -45,7 +45,7 @@ type demoEngine interface {
 // openDemoEngine finds the engine of a type, and says what it found.
 func openDemoEngine(ctx context.Context, t schema.BackendType) (demoEngine, string, error) {
 	if t == schema.BackendKubernetes {
-		return openDemoCluster()
+		return openDemoCluster(ctx)
 	}
 	return openDemoDocker(ctx)
 }
