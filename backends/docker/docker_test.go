@@ -3,9 +3,7 @@ package docker_test
 import (
 	"context"
 	"net"
-	"net/http"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +57,7 @@ func TestConformance(t *testing.T) {
 			"pause":  tamper(engine.ContainerPause),
 			"remove": tamper(remover(engine)),
 		},
-		Write: printer, Crash: crasher, Memory: true,
+		Write: backendtest.Print, Crash: backendtest.Crash, Memory: true,
 		Timeout: 6 * time.Second, Patience: 2 * time.Minute,
 	})
 }
@@ -105,47 +103,4 @@ func freePort(t testing.TB) uint16 {
 		t.Fatal(err)
 	}
 	return uint16(n)
-}
-
-// printer has the test app print text.
-func printer(t testing.TB, p backends.Pod, stderr bool, text string) {
-	t.Helper()
-	path := "/print"
-	if stderr {
-		path += "?stderr"
-	}
-	post(t, p, path, text)
-}
-
-// crasher ends the test app with an error.
-func crasher(t testing.TB, p backends.Pod) {
-	t.Helper()
-	post(t, p, "/exit?code=1", "")
-}
-
-// post asks the test app for something, once it answers.
-func post(t testing.TB, p backends.Pod, path, body string) {
-	t.Helper()
-	if len(p.Endpoints) == 0 {
-		t.Fatalf("pod %s has no endpoint", p.Name)
-	}
-	at := p.Endpoints[0]
-	url := "http://" + net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))) + path
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for {
-		resp, err := client.Post(url, "text/plain", strings.NewReader(body))
-		if err == nil {
-			_ = resp.Body.Close() // there is nothing in it
-			if resp.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: %v, %v", url, resp, err)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }

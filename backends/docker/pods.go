@@ -11,6 +11,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/go-connections/nat"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthdev/berth/backends"
@@ -65,7 +66,7 @@ func (b *Backend) find(ctx context.Context, deployment string) ([]observed, erro
 				return err
 			}
 			b.cache.put(row.ID, ticket, known)
-			row.State = known.state // it may have changed since
+			row.State, row.Ports = known.state, known.ports // they may have changed since
 			found[i] = b.observe(row, known)
 			return nil
 		})
@@ -146,6 +147,7 @@ func (b *Backend) detail(c container.InspectResponse) details {
 		slices.SortFunc(d.pinned, byPort)
 	}
 	if c.NetworkSettings != nil {
+		d.ports = published(c.NetworkSettings.Ports)
 		for name := range c.NetworkSettings.Networks {
 			d.networks = append(d.networks, name)
 		}
@@ -269,6 +271,23 @@ func (b *Backend) endpoints(ports []container.Port) []backends.Endpoint {
 	}
 	slices.SortFunc(found, byPort)
 	return slices.Compact(found)
+}
+
+// published returns what an inspection tells of published ports as a listing does.
+func published(ports nat.PortMap) []container.Port {
+	var rows []container.Port
+	for inside, bindings := range ports {
+		for _, at := range bindings {
+			public, err := nat.ParsePort(at.HostPort)
+			if err != nil {
+				continue // none was given to it
+			}
+			rows = append(rows, container.Port{
+				IP: at.HostIP, PublicPort: uint16(public), PrivatePort: uint16(inside.Int()), Type: inside.Proto(), // both were checked to be ports
+			})
+		}
+	}
+	return rows
 }
 
 // moment reads a time as the engine writes it; zero for "never".

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/go-connections/nat"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berthdev/berth/backends"
@@ -34,6 +35,24 @@ func TestEndpoints(t *testing.T) {
 		if diff := cmp.Diff(test.want, b.endpoints(test.ports)); diff != "" {
 			t.Errorf("%s: %s", test.name, diff)
 		}
+	}
+}
+
+// What an inspection tells of ports leads to the same endpoints as a listing.
+func TestPublished(t *testing.T) {
+	b := &Backend{endpoint: &endpoint{host: "engine"}}
+	ports := nat.PortMap{
+		"80/tcp":   {{HostIP: "0.0.0.0", HostPort: "32768"}, {HostIP: "::", HostPort: "32769"}},
+		"53/udp":   {{HostIP: "127.0.0.1", HostPort: "53"}},
+		"90/tcp":   nil,
+		"9000/tcp": {{HostIP: "0.0.0.0", HostPort: ""}},
+	}
+	want := []backends.Endpoint{
+		{Host: "127.0.0.1", Port: 53, Container: 53, Protocol: schema.UDP},
+		{Host: "engine", Port: 32768, Container: 80, Protocol: schema.TCP},
+	}
+	if diff := cmp.Diff(want, b.endpoints(published(ports))); diff != "" {
+		t.Error(diff)
 	}
 }
 
