@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/berthdev/berth/sources/desired"
 	"github.com/berthdev/berth/sources/sorted"
@@ -103,13 +102,6 @@ func first(of sorted.Map[Status], others ...string) string {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
 	return text
-}
-
-// runsSuspended tells whether a deployment is suspended while its pods run: then
-// all is as it is declared. The caller holds mu.
-func (e *Engine) runsSuspended(name string) bool {
-	d, declared := e.view.State.Deployment(name)
-	return declared && d.Suspend && ready(e.world.pods[name], time.Now()) >= d.ReplicaCount()
 }
 
 // tellOutcome logs what became of the commit that was planned when that is news.

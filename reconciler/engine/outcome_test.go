@@ -95,6 +95,30 @@ func TestSuspendedDoesNotFailTheCommit(t *testing.T) {
 	})
 }
 
+// Where its backend does not answer, nobody knows whether what is suspended runs.
+func TestSuspendedWhereNobodySees(t *testing.T) {
+	bubble(t, 2, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one", on("b0"), func(d *schema.Deployment) { d.Suspend = true }), hello("two", on("b1")))
+		if s := r.status("one"); s.State != engine.StateHeld {
+			t.Errorf("suspended before it ran: %+v", s)
+		}
+		r.declare(hello("one", on("b0")), hello("two", on("b1")))
+		r.declare(hello("one", on("b0"), func(d *schema.Deployment) { d.Suspend = true }), hello("two", on("b1")))
+		r.engines[0].Cut()
+		synctest.Wait()
+		want := "1 of 2 running; one: it is suspended, and b0 does not answer: nobody knows whether it runs"
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending || o.Summary != want {
+			t.Errorf("outcome when the backend does not answer: %+v", o)
+		}
+		r.engines[0].Restore()
+		r.settle()
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("outcome when it answers again: %+v", o)
+		}
+	})
+}
+
 func TestNewsThatNobodyHasLookedAtAreNoSuccess(t *testing.T) {
 	hooked(t, 1, func(r *rig, bs []*hookedBackend) {
 		r.publish("0.1.0")

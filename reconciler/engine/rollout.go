@@ -97,11 +97,22 @@ func recalled(pods []backends.Pod, now time.Time) journal.Rollout {
 	return r
 }
 
-// settled says of rollouts that do not seem to have ended, and were followed by
-// another one of the deployment, that they were ready once: what fails is marked.
+// settled completes what pods tell of rollouts by what they tell of each other.
+// A pod that was given up is kept until another rollout begins: what runs beside it
+// was there before, even if it was made again since. One that does not seem to
+// have ended, and was followed by another one, was ready once: what fails is marked.
 func settled(rollouts []journal.Rollout) []journal.Rollout {
-	newest := map[string]time.Time{}
+	failed, newest := map[string]time.Time{}, map[string]time.Time{}
 	for _, r := range rollouts {
+		if r.State == journal.Failed {
+			failed[r.Deployment] = later(r.Started, failed[r.Deployment])
+		}
+	}
+	for i := range rollouts {
+		r := &rollouts[i]
+		if end, ok := failed[r.Deployment]; ok && r.State == journal.Ready && r.Started.After(end) {
+			r.Started, r.Ended = end, end
+		}
 		newest[r.Deployment] = later(r.Started, newest[r.Deployment])
 	}
 	for i := range rollouts {
@@ -110,5 +121,13 @@ func settled(rollouts []journal.Rollout) []journal.Rollout {
 			r.State, r.Reason, r.Ended = journal.Ready, "another one followed", end
 		}
 	}
+	slices.SortStableFunc(rollouts, func(a, b journal.Rollout) int {
+		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(rank(a), rank(b)))
+	})
 	return rollouts
+}
+
+// rank orders rollouts that pods of one moment tell of.
+func rank(r journal.Rollout) int {
+	return slices.Index([]journal.RolloutState{journal.Ready, journal.Failed, journal.Progressing}, r.State)
 }

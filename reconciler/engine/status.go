@@ -83,11 +83,7 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 	case planner.Hold:
 		switch {
 		case d.Workload == nil:
-			e.turn(s, StateHeld, d.Reason, "")
-			if runs := e.runsSuspended(d.Deployment); runs != s.runs {
-				s.runs = runs
-				e.show(d.Deployment)
-			}
+			e.noteHeld(s, d, now)
 		case s.State != StateFailed || !told: // a rollout that failed before; its backend may have said more
 			e.turn(s, StateFailed, d.Reason, "")
 			e.turnRollout(d, journal.Failed, d.Reason)
@@ -123,6 +119,34 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			e.turn(s, StateProgressing, string(d.Action)+": "+d.Reason, id())
 		}
 	}
+}
+
+// noteHeld tells that nothing is done about a deployment until a person acts. One
+// that is suspended while its pods run is as it is declared; where a backend does
+// not answer, nobody knows. The caller holds mu.
+func (e *Engine) noteHeld(s *status, d planner.Decision, now time.Time) {
+	runs, silent := false, ""
+	if doc, declared := e.view.State.Deployment(d.Deployment); declared && doc.Suspend {
+		seen := 0
+		for _, b := range e.world.backends {
+			switch {
+			case b.Problem == "":
+				seen += ready(e.world.podsOn(b.Name, d.Deployment), now)
+			case silent == "" || len(e.world.podsOn(b.Name, d.Deployment)) > 0:
+				silent = b.Name
+			}
+		}
+		runs = seen >= doc.ReplicaCount()
+	}
+	if runs != s.runs {
+		s.runs = runs
+		e.show(d.Deployment)
+	}
+	if !runs && silent != "" {
+		e.turn(s, StateWaiting, "it is suspended, and "+silent+" does not answer: nobody knows whether it runs", "")
+		return
+	}
+	e.turn(s, StateHeld, d.Reason, "")
 }
 
 // noteTrouble tells of the error for which a deployment's task is paused, if it
