@@ -60,15 +60,23 @@ func (c *chaos) checkJournal() {
 	}
 }
 
-// checkViewEnd checks that the view shows what there is, when nothing happens any more.
+// checkViewEnd checks that the view shows what there is, when nothing happens any
+// more but that engines start again what crashes: then it shows that in a moment.
 func (c *chaos) checkViewEnd() {
 	shown, there := map[string]string{}, map[string]string{}
-	for _, pods := range c.engine.View().Pods() {
+	asked := func(name string) bool { return c.ask(name, 0)+c.ask("", 0) > 0 }
+	for name, pods := range c.engine.View().Pods() {
+		if asked(name) {
+			continue
+		}
 		for _, p := range pods {
 			shown[p.Backend+"/"+p.ID] = strings.Join([]string{p.Deployment, p.Name, string(p.State), string(p.Health), p.StartedAt.String()}, " ")
 		}
 	}
 	for _, p := range c.containers() {
+		if asked(p.Deployment) {
+			continue
+		}
 		there[p.Backend+"/"+p.ID] = strings.Join([]string{p.Deployment, p.Name, string(p.State), string(p.Health), p.StartedAt.String()}, " ")
 	}
 	if !maps.Equal(shown, there) {

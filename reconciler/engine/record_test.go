@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
@@ -175,40 +174,6 @@ func TestWhatPodsTellAfterARestart(t *testing.T) {
 		r.expectRollouts(j, "bad", "0.2.1 ready, 0.2.0 failed, 0.1.0 ready")
 		r.stop()
 	})
-}
-
-// What runs beside a pod that was given up was there before it, even if somebody
-// had it made again since.
-func TestAFailureIsTheNewestRolloutAfterARestart(t *testing.T) {
-	for how, again := range map[string]bool{"made at one moment": false, "made again": true} {
-		t.Run(how, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				r := newRig(t, 1)
-				r.start()
-				r.engines[0].SetImage("hello:0.2.0", memory.Image{StartError: "exec: no such file"})
-				r.publish("0.1.0")
-				r.declare(hello("one"))
-				if again {
-					r.settle()
-				}
-				r.publish("0.1.0", "0.2.0")
-				r.settle()
-				if again {
-					live := slices.IndexFunc(r.pods("one"), func(c memory.Container) bool { return c.State == backends.PodRunning })
-					r.engines[0].Delete(r.pods("one")[live].ID)
-					r.settle()
-				}
-				r.stop()
-
-				j := journal.New(journal.Options{})
-				r.start(func(o *engine.Options) { o.Journal = j })
-				r.engine.Changed(engine.Change{Everything: true})
-				r.settle()
-				r.expectRollouts(j, "one", "0.2.0 failed, 0.1.0 ready")
-				r.stop()
-			})
-		})
-	}
 }
 
 func TestCommitsAreRemembered(t *testing.T) {
