@@ -1,0 +1,91 @@
+// Package forge is what Berth asks of the software behind a git host: it writes
+// commit statuses, lists pull requests, and keeps one comment on each. This
+// package holds the contract; the packages below it speak to a forge each:
+//
+//   - github: GitHub, by token or as an App
+//   - gitea: Gitea and Forgejo
+//   - gitlab: GitLab, where pull requests are called merge requests
+//   - dial: tells which of them serves a repository, and connects to it
+//   - forgetest: the suite that every one of them passes
+package forge
+
+import (
+	"context"
+	"time"
+)
+
+// Bounds on what a forge is asked and told. What is longer is cut by the clients,
+// at a letter, with an ellipsis.
+const (
+	MaxPullRequests = 500     // open ones of a repository that are looked at, the newest first
+	MaxComment      = 60_000  // bytes of a comment; GitHub takes 65,536 letters
+	MaxStatuses     = 1000    // of one commit and context that GitHub takes, ever
+	MaxResponse     = 8 << 20 // bytes of an answer that are read
+)
+
+// State is what a commit status says in one word.
+type State string
+
+// The states. GitLab has no error: there it is a failure.
+const (
+	Pending State = "pending"
+	Success State = "success"
+	Failure State = "failure"
+	Error   State = "error" // not the commit is wrong: something could not be done
+)
+
+// A Status is what one context says of one commit. It is comparable: equal ones
+// need not be sent again.
+type Status struct {
+	Context     string // berth, berth/stardist-john
+	State       State
+	Description string // in words; forges show 140 letters and more
+	URL         string // where a person reads more; empty: nowhere
+}
+
+// A PullRequest asks to have the commits of a branch in another one.
+type PullRequest struct {
+	Number int
+	Title  string // written by a stranger
+	URL    string // its page
+	Base   string // the branch that shall have the commits
+	Head   string // their newest commit: 40 hex digits
+	Ref    string // under which the base's repository serves Head, as refs/pull/7/head
+	Fork   bool   // its branch is in another repository
+	Draft  bool
+}
+
+// A Repo is one repository on a forge.
+//
+// Errors are of type [schema.Error]. Transient ones are worth another try: the
+// forge does not answer, or fails by itself. A [Limited] one says when. Terminal
+// ones are not until a person acts: credentials are refused, the repository or
+// the commit is not there. No error holds a secret.
+//
+// Methods are safe for concurrent use and return soon after their context ends.
+type Repo interface {
+	// Statuses returns the newest status of each context of a commit, in no order.
+	// Of a commit that the forge does not know there is none, which is no error.
+	Statuses(ctx context.Context, commit string) ([]Status, error)
+	// SetStatus writes one. It does not look whether the forge has it already.
+	SetStatus(ctx context.Context, commit string, s Status) error
+	// PullRequests returns those that are open, the newest first; of base only,
+	// unless that is empty.
+	PullRequests(ctx context.Context, base string) ([]PullRequest, error)
+	// Comment keeps one comment on a pull request: the oldest that is ours and holds
+	// the marker gets the text, or a new one is written. It writes nothing where the
+	// text is there already. Marker is an HTML comment, and the beginning of text;
+	// a comment of somebody else that holds it is not touched.
+	Comment(ctx context.Context, number int, marker, text string) error
+}
+
+// Limited is an error for which the forge asks to wait: a rate limit, primary or
+// secondary. It is found with [errors.As] in a transient [schema.Error].
+type Limited struct {
+	Until time.Time // when the next request may be made
+}
+
+// Error implements error.
+func (l *Limited) Error() string {
+	return "the forge asks to wait until " + l.Until.UTC().Format(time.RFC3339)
+}
