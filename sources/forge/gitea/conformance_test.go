@@ -43,16 +43,27 @@ func connect(path, username, token string) func(testing.TB, string) forge.Repo {
 
 // The suite on what answers as Gitea's source says.
 func TestConformance(t *testing.T) {
-	for name, username := range map[string]string{"token": "", "password": "berth"} {
-		t.Run(name, func(t *testing.T) {
-			forgetest.Run(t, func(t testing.TB) forgetest.Harness {
-				s := githubtest.StartGitea(t)
-				s.Token(secret, "berth", true)
-				h := s.Harness(path)
-				h.Secrets = []string{secret}
-				h.Connect = connect(path, username, secret)
-				return h
-			})
-		})
+	forgetest.Run(t, func(t testing.TB) forgetest.Harness {
+		s := githubtest.StartGitea(t)
+		s.Token(secret, "berth", true)
+		h := s.Harness(path)
+		h.Secrets = []string{secret}
+		h.Connect = connect(path, "", secret)
+		return h
+	})
+}
+
+// A user's name makes a password of the token.
+func TestPassword(t *testing.T) {
+	s := githubtest.StartGitea(t)
+	s.Token(secret, "berth", true)
+	repo := s.Repo(path)
+	number, marker := repo.Open(githubtest.Pull{Title: "a proposal", Base: "main"}).Number, "<!-- berth -->"
+	if err := connect(path, "berth", secret)(t, s.API()).Comment(t.Context(), number, marker, marker+" hello"); err != nil {
+		t.Fatal(err)
+	}
+	user, password, _ := (&http.Request{Header: s.Requests()[0].Header}).BasicAuth()
+	if user != "berth" || password != secret || len(repo.Comments(number)) != 1 {
+		t.Errorf("asks as %q, %d comments", user, len(repo.Comments(number)))
 	}
 }

@@ -71,6 +71,17 @@ func (a *App) Repo(path string) (*Repo, error) {
 // Token returns a token for the repository of that path, one that still lasts a
 // few minutes. With [TokenUser] as the user's name, git takes it too.
 func (a *App) Token(ctx context.Context, path string) (string, error) {
+	token, err := a.token(ctx, path)
+	if rest.StatusOf(err) == http.StatusNotFound && a.Installation == 0 {
+		a.mu.Lock()
+		delete(a.installed, path) // it was installed anew
+		a.mu.Unlock()
+		token, err = a.token(ctx, path)
+	}
+	return token, err
+}
+
+func (a *App) token(ctx context.Context, path string) (string, error) {
 	id, err := a.installation(ctx, path)
 	if err != nil {
 		return "", err
@@ -82,13 +93,7 @@ func (a *App) Token(ctx context.Context, path string) (string, error) {
 		a.tokens[id] = at
 	}
 	a.mu.Unlock()
-	token, err := at.token(ctx, func() (string, time.Duration, error) { return a.ask(ctx, id) })
-	if rest.StatusOf(err) == http.StatusNotFound { // it was installed anew
-		a.mu.Lock()
-		delete(a.installed, path)
-		a.mu.Unlock()
-	}
-	return token, err
+	return at.token(ctx, func() (string, time.Duration, error) { return a.ask(ctx, id) })
 }
 
 // renew forgets a token that was refused: it may have been revoked.
