@@ -51,7 +51,7 @@ func (r *Reporter) readManifests(ctx context.Context, c *catalog.Catalog, repo c
 	}
 	m := &manifestReport{repo: repo.URL, commit: repo.Commit, state: forge.Success, follow: map[string]engine.Verdict{}}
 	r.manifests[repo.Name] = m
-	if bad := invalid(c, repo.Name); len(bad) > 0 {
+	if bad := c.Errors(repo.Name); len(bad) > 0 {
 		m.state, m.read = forge.Failure, bad[0]
 		if len(bad) > 1 {
 			m.read += fmt.Sprintf(" (and %d more)", len(bad)-1)
@@ -63,7 +63,7 @@ func (r *Reporter) readManifests(ctx context.Context, c *catalog.Catalog, repo c
 	}
 	// What a process reads first is not what that commit brought.
 	if m.read == "" {
-		m.read = fmt.Sprintf("%s in the catalog", count(len(published(c, repo.Name, "")), "release"))
+		m.read = fmt.Sprintf("%s in the catalog", count(len(c.Published(repo.Name, "")), "release"))
 	}
 	m.silent = true
 	r.recall(ctx, m.repo, m.commit, func(known []forge.Status) {
@@ -78,37 +78,10 @@ func (r *Reporter) readManifests(ctx context.Context, c *catalog.Catalog, repo c
 	})
 }
 
-// invalid returns what is wrong in the manifests of a repo, as file:line:col: why.
-func invalid(c *catalog.Catalog, repo string) []string {
-	var bad []string
-	for _, n := range c.Notices() {
-		if n.Repo == repo && (n.Kind == catalog.NoticeInvalid || n.Kind == catalog.NoticeNotAllowed) {
-			bad = append(bad, n.Message)
-		}
-	}
-	return bad
-}
-
-// published returns the releases of a repo that were first seen at a commit; with
-// the commit "", all of them.
-func published(c *catalog.Catalog, repo, commit string) []*catalog.Release {
-	var found []*catalog.Release
-	for _, app := range c.Apps() {
-		for _, releases := range [][]*catalog.Release{app.Releases, app.Shadowed} {
-			for _, release := range releases {
-				if release.Repo == repo && (commit == "" || release.Commit == commit) {
-					found = append(found, release)
-				}
-			}
-		}
-	}
-	return found
-}
-
 // bring notes what the commit brought to the catalog.
 func (m *manifestReport) bring(c *catalog.Catalog, repo string) {
 	m.brought = map[string]map[string]bool{}
-	brought := published(c, repo, m.commit)
+	brought := c.Published(repo, m.commit)
 	var texts []string
 	for _, release := range brought {
 		text := release.Identifier + " " + release.Version
