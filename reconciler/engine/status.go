@@ -239,7 +239,7 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 	case err != nil:
 		e.turn(s, stateAfter(err), err.Error(), about)
 		e.turnRollout(d, rolloutAfter(err), err.Error())
-	case t.kind == remove:
+	case t.kind == remove, e.world.problem(d.Backend) != "": // what the answer of a backend that has gone tells was before
 		e.markDirty(d.Deployment)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
