@@ -40,7 +40,7 @@ check: ## Quick feedback: formatting, vet and the unit tests.
 	@test/run.sh format vet unit
 
 test: engine tools build ## Run every test.
-	@test/run.sh format vet lint start_cluster race fuzz image demo cluster_demo
+	@test/run.sh format vet lint start_cluster cluster race fuzz image demo cluster_demo
 
 lint: tools ## Run golangci-lint.
 	@test/run.sh lint
