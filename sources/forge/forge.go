@@ -17,10 +17,10 @@ import (
 // Bounds on what a forge is asked and told. What is longer is cut by the clients,
 // at a letter, with an ellipsis.
 const (
-	MaxPullRequests = 500     // open ones of a repository that are looked at, the newest first
-	MaxComment      = 60_000  // bytes of a comment; GitHub takes 65,536 letters
-	MaxStatuses     = 1000    // of one commit and context that GitHub takes, ever
-	MaxResponse     = 8 << 20 // bytes of an answer that are read
+	MaxPullRequests = 500      // open ones of a repository that are looked at, the newest first
+	MaxComment      = 60_000   // bytes of a comment; GitHub takes 65,536 letters
+	MaxStatuses     = 1000     // of one commit and context that GitHub takes, ever
+	MaxResponse     = 32 << 20 // bytes of an answer that are read: 50 pull requests whose texts are as long as can be
 )
 
 // State is what a commit status says in one word.
@@ -79,10 +79,10 @@ type Repo interface {
 	// PullRequests returns those that are open, the newest first; of base only,
 	// unless that is empty.
 	PullRequests(ctx context.Context, base string) ([]PullRequest, error)
-	// Comment keeps one comment on a pull request: the oldest that is ours and holds
-	// the marker gets the text, or a new one is written. It writes nothing where the
+	// Comment keeps one comment on a pull request: the oldest that is ours and begins
+	// with the marker gets the text, or a new one is written. It writes nothing where the
 	// text is there already. Marker is an HTML comment, and the beginning of text;
-	// a comment of somebody else that holds it is not touched. The text is written
+	// a comment of somebody else that has it is not touched. The text is written
 	// as its [Body]. A pull request has one caller at a time.
 	Comment(ctx context.Context, number int, marker, text string) error
 }

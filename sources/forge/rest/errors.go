@@ -33,6 +33,15 @@ func (r *Refusal) Error() string {
 	return text
 }
 
+// StatusOf returns the HTTP status with which the forge refused; 0: it did not.
+func StatusOf(err error) int {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return refusal.Status
+	}
+	return 0
+}
+
 func (c Call) fail(kind schema.ErrorKind, hint string, err error) *schema.Error {
 	return &schema.Error{Op: c.Op, Resource: c.Resource, Kind: kind, Hint: hint, Err: err}
 }
@@ -52,15 +61,13 @@ func (c Call) pass(err error) error {
 
 // refused makes an error of an answer that is no success.
 func (c *Client) refused(call Call, res *http.Response) error {
-	now := time.Now()
-	if until, ok := asksToWait(res, now); ok {
-		c.pause.extend(until)
-		return call.limited(until)
-	}
 	refusal := &Refusal{Status: res.StatusCode}
 	data, err := io.ReadAll(io.LimitReader(res.Body, maxRefusal))
 	if err == nil {
 		refusal.Message = web.Clean(message(data))
+	}
+	if until, ok := c.pause.refused(refusal, res.Header, time.Now()); ok {
+		return call.limited(until)
 	}
 	kind, hint := c.judge(res.StatusCode)
 	return call.fail(kind, hint, refusal)

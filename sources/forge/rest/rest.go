@@ -6,9 +6,9 @@ package rest
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/schema"
-	"github.com/berthdev/berth/sources/forge"
 	"github.com/berthdev/berth/sources/web"
 )
 
@@ -32,18 +31,25 @@ type Options struct {
 	// Transport carries the requests; nil: one with the system's authorities and
 	// the environment's proxies.
 	Transport http.RoundTripper
+	// Header is sent with each request, besides what says that JSON is spoken.
+	Header http.Header
 	// Token returns what is sent as bearer token; it is asked at each request, so
 	// that the token may change. Nil, or an empty token: none is sent.
 	Token func(context.Context) (string, error)
+	// Username has the token sent as the password of that user instead.
+	Username string
 }
 
 // A Client asks one API. All repositories of a host share one, and with it the
 // waits that the forge asks for.
 type Client struct {
-	base  *url.URL
-	http  *http.Client
-	token func(context.Context) (string, error)
-	pause pause
+	base     *url.URL
+	http     *http.Client
+	header   http.Header
+	username string
+	token    func(context.Context) (string, error)
+	renew    func(token string) bool // nil: there is no other
+	pause    *pause
 }
 
 // New returns a client. Nothing is asked yet.
@@ -61,9 +67,18 @@ func New(o Options) (*Client, error) {
 		o.Token = func(context.Context) (string, error) { return "", nil }
 	}
 	return &Client{
-		base: base, token: o.Token,
+		base: base, header: o.Header, username: o.Username, token: o.Token, pause: &pause{},
 		http: &http.Client{Transport: o.Transport, Timeout: requestTimeout, CheckRedirect: checkRedirect},
 	}, nil
+}
+
+// With returns a client with another token that shares all else: the connections,
+// and the waits. Renew is told of a token that was refused, and tells whether
+// there may be another.
+func (c *Client) With(token func(context.Context) (string, error), renew func(refused string) bool) *Client {
+	other := *c
+	other.username, other.token, other.renew = "", token, renew
+	return &other
 }
 
 // Host is the host and port of the API, for messages.
@@ -72,11 +87,12 @@ func (c *Client) Host() string { return c.base.Host }
 // Close closes the connections that nothing uses.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// checkRedirect follows what moved on the same host. A write is not sent twice:
-// http would make a GET of it.
+// checkRedirect follows what moved on the same host, as GitHub moves renamed
+// repositories, as long as the request stays what it is: of a write, http may
+// make a GET.
 func checkRedirect(req *http.Request, via []*http.Request) error {
-	from := via[0].URL
-	if via[0].Method != http.MethodGet || len(via) > maxRedirects || req.URL.Scheme != from.Scheme || req.URL.Host != from.Host {
+	from := via[0]
+	if req.Method != from.Method || len(via) > maxRedirects || req.URL.Scheme != from.URL.Scheme || req.URL.Host != from.URL.Host {
 		return web.ErrRedirect
 	}
 	return nil
@@ -89,67 +105,62 @@ type Call struct {
 	Method   string // empty: GET
 	Path     string // below the root, escaped: /projects/lab%2Fdesired
 	Query    url.Values
-	Body     any // sent as JSON; nil: nothing is
+	Body     any    // sent as JSON; nil: nothing is
+	ETag     string // of an answer that is known: 304 [Refusal] if it still holds
 }
 
 // Do makes a request and decodes the answer's body into the value that into
-// points to, unless it is nil. What is wrong is a [schema.Error]; if the forge
-// itself refused, there is a [Refusal] in it, and where it asks to wait, a
-// [forge.Limited]. Until then nothing is asked, and the same error returned.
+// points to, unless it is nil; a [Reader] reads it instead. What is wrong is a
+// [schema.Error]; if the forge itself refused, there is a [Refusal] in it, and
+// where it asks to wait, a [forge.Limited]. Until then nothing is asked, and the
+// same error returned.
 func (c *Client) Do(ctx context.Context, call Call, into any) (http.Header, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, call.fail(schema.Transient, "", err)
+	header, token, err := c.ask(ctx, call, into)
+	if StatusOf(err) == http.StatusUnauthorized && c.renew != nil && c.renew(token) {
+		header, token, err = c.ask(ctx, call, into)
 	}
-	if until, waits := c.pause.until(time.Now()); waits {
-		return nil, call.limited(until)
-	}
-	token, err := c.token(ctx)
-	if err != nil {
-		return nil, call.pass(err)
-	}
-	header, err := c.ask(ctx, call, token, into)
 	if err == nil {
 		return header, nil
+	}
+	if ctx.Err() != nil {
+		err = call.fail(schema.Transient, "", ctx.Err()) // also where a body broke off
 	}
 	var known *schema.Error
 	if !errors.As(err, &known) {
 		known = call.fail(web.Explain(err))
 	}
-	known.Err = web.Scrub(known.Err, []string{token})
+	known.Err = web.Scrub(known.Err, []string{token, basic(c.username, token)})
 	return header, known
 }
 
-// ask makes the request. Its error may repeat the token.
-func (c *Client) ask(ctx context.Context, call Call, token string, into any) (http.Header, error) {
+// ask makes the request, and returns with which token. Its error may repeat that.
+func (c *Client) ask(ctx context.Context, call Call, into any) (header http.Header, token string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	if until, waits := c.pause.until(time.Now()); waits {
+		return nil, "", call.limited(until)
+	}
+	if token, err = c.token(ctx); err != nil {
+		return nil, "", call.pass(err)
+	}
 	req, err := c.request(ctx, call, token)
 	if err != nil {
-		return nil, err
+		return nil, token, err
 	}
 	res, err := c.http.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, token, err
 	}
 	defer func() {
 		_, _ = io.CopyN(io.Discard, res.Body, 4<<10) // so that the connection is used again
 		res.Body.Close()
 	}()
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return res.Header, c.refused(call, res)
+		return res.Header, token, c.refused(call, res)
 	}
-	if into == nil {
-		return res.Header, nil
-	}
-	data, err := io.ReadAll(io.LimitReader(res.Body, forge.MaxResponse+1))
-	if err != nil {
-		return res.Header, err
-	}
-	if len(data) > forge.MaxResponse {
-		return res.Header, call.fail(schema.Transient, "", fmt.Errorf("the answer is longer than %d bytes", forge.MaxResponse))
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return res.Header, call.fail(schema.Transient, "check that "+c.Host()+" is the forge that it is taken for", errors.New("the answer is not the JSON of a forge"))
-	}
-	return res.Header, nil
+	c.pause.passed(res.Header, time.Now())
+	return res.Header, token, c.read(call, res.Body, into)
 }
 
 func (c *Client) request(ctx context.Context, call Call, token string) (*http.Request, error) {
@@ -175,11 +186,24 @@ func (c *Client) request(ctx context.Context, call Call, token string) (*http.Re
 	}
 	req.Header.Set("User-Agent", "berth")
 	req.Header.Set("Accept", "application/json")
+	for name, values := range c.header {
+		req.Header[name] = values
+	}
 	if call.Body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if token != "" {
+	if call.ETag != "" {
+		req.Header.Set("If-None-Match", call.ETag)
+	}
+	switch {
+	case token != "" && c.username != "":
+		req.Header.Set("Authorization", "Basic "+basic(c.username, token))
+	case token != "":
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	return req, nil
+}
+
+func basic(username, password string) string {
+	return base64.StdEncoding.EncodeToString([]byte(username + ":" + password))
 }

@@ -41,6 +41,8 @@ func TestAnswers(t *testing.T) {
 	}{
 		"good":        {200, `{"id":7}`, "", ""},
 		"created":     {201, `{"id":7}`, "", ""},
+		"half":        {200, `{"id":7`, schema.Transient, "breaks off"},
+		"nothing":     {200, ``, schema.Transient, "breaks off"},
 		"text":        {200, `<html>`, schema.Transient, "not the JSON of a forge"},
 		"other type":  {200, `[1]`, schema.Transient, "not the JSON of a forge"},
 		"long":        {200, strings.Repeat(" ", forge.MaxResponse+1), schema.Transient, "longer than"},
@@ -85,35 +87,148 @@ func TestAnswers(t *testing.T) {
 
 func TestAsksToWait(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	reset := fmt.Sprint(now.Unix() + 45)
 	for name, test := range map[string]struct {
 		status int
+		said   string
 		header map[string]string
 		want   time.Duration // 0: it does not
 	}{
-		"seconds":         {429, map[string]string{"Retry-After": "30"}, 30 * time.Second},
-		"none":            {429, map[string]string{"Retry-After": "0"}, time.Second},
-		"date":            {429, map[string]string{"Retry-After": "Sat, 21 Nov 2026 12:01:30 GMT"}, 90 * time.Second},
-		"past":            {429, map[string]string{"Retry-After": "Sat, 21 Nov 2026 11:00:00 GMT"}, defaultWait},
-		"nonsense":        {429, map[string]string{"Retry-After": "soon", "RateLimit-Reset": "later"}, defaultWait},
-		"nothing":         {429, nil, defaultWait},
-		"reset":           {429, map[string]string{"RateLimit-Reset": fmt.Sprint(now.Unix() + 45)}, 45 * time.Second},
-		"reset of GitHub": {429, map[string]string{"X-RateLimit-Reset": fmt.Sprint(now.Unix() + 45)}, 45 * time.Second},
-		"both":            {429, map[string]string{"Retry-After": "5", "RateLimit-Reset": fmt.Sprint(now.Unix() + 45)}, 5 * time.Second},
-		"too long":        {429, map[string]string{"Retry-After": "999999999"}, maxWait},
-		"busy":            {503, map[string]string{"Retry-After": "7"}, 7 * time.Second},
-		"down":            {503, nil, 0},
-		"forbidden":       {403, map[string]string{"RateLimit-Reset": fmt.Sprint(now.Unix() + 45)}, 0},
-		"second limit":    {403, map[string]string{"Retry-After": "7"}, 7 * time.Second},
-		"wrong":           {400, map[string]string{"Retry-After": "7"}, 0},
+		"seconds":         {429, "", map[string]string{"Retry-After": "30"}, 30 * time.Second},
+		"none":            {429, "", map[string]string{"Retry-After": "0"}, time.Second},
+		"date":            {429, "", map[string]string{"Retry-After": "Sat, 21 Nov 2026 12:01:30 GMT"}, 90 * time.Second},
+		"past":            {429, "", map[string]string{"Retry-After": "Sat, 21 Nov 2026 11:00:00 GMT"}, defaultWait},
+		"nonsense":        {429, "", map[string]string{"Retry-After": "soon", "RateLimit-Reset": "later"}, defaultWait},
+		"nothing":         {429, "", nil, defaultWait},
+		"reset":           {429, "", map[string]string{"RateLimit-Reset": reset}, 45 * time.Second},
+		"reset of GitHub": {429, "", map[string]string{"X-RateLimit-Reset": reset}, 45 * time.Second},
+		"both":            {429, "", map[string]string{"Retry-After": "5", "RateLimit-Reset": reset}, 5 * time.Second},
+		"too long":        {429, "", map[string]string{"Retry-After": "999999999"}, maxWait},
+		"never":           {429, "", map[string]string{"RateLimit-Reset": "9223372036854775807"}, maxWait},
+		"busy":            {503, "", map[string]string{"Retry-After": "7"}, 7 * time.Second},
+		"down":            {503, "", nil, 0},
+		"forbidden":       {403, "", map[string]string{"X-RateLimit-Reset": reset, "X-RateLimit-Remaining": "10"}, 0},
+		"nothing remains": {403, "", map[string]string{"X-RateLimit-Reset": reset, "X-RateLimit-Remaining": "0"}, 45 * time.Second},
+		"second limit":    {403, "", map[string]string{"Retry-After": "7"}, 7 * time.Second},
+		"in words":        {403, "You have exceeded a secondary rate limit.", nil, defaultWait},
+		"in old words":    {403, "You have triggered an abuse detection mechanism.", nil, defaultWait},
+		"wrong":           {400, "no rate limit", map[string]string{"Retry-After": "7"}, 0},
+		"their clock":     {429, "", map[string]string{"Date": "Sat, 21 Nov 2026 11:00:00 GMT", "X-RateLimit-Reset": fmt.Sprint(now.Unix() - 3590)}, 10 * time.Second},
 	} {
-		res := &http.Response{StatusCode: test.status, Header: http.Header{}}
+		header := http.Header{}
 		for k, v := range test.header {
-			res.Header.Set(k, v)
+			header.Set(k, v)
 		}
-		until, ok := asksToWait(res, now)
+		var p pause
+		until, ok := p.refused(&Refusal{Status: test.status, Message: test.said}, header, now)
 		if ok != (test.want > 0) || ok && until.Sub(now) != test.want {
 			t.Errorf("%s: %v, %v", name, until.Sub(now), ok)
 		}
+	}
+}
+
+// What does not say how long is asked less and less often, until it is well.
+func TestVagueLimits(t *testing.T) {
+	var p pause
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+		until, _ := p.refused(&Refusal{Status: 429}, nil, now)
+		if got := until.Sub(now); got != want*time.Minute {
+			t.Errorf("waits %v, want %d minutes", got, want)
+		}
+		now = until
+	}
+	p.passed(nil, now)
+	if until, _ := p.refused(&Refusal{Status: 429}, nil, now); until.Sub(now) != defaultWait {
+		t.Errorf("waits %v after it was well", until.Sub(now))
+	}
+}
+
+// The last answer of a window closes it, before a refusal does.
+func TestNothingRemains(t *testing.T) {
+	asked := 0
+	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.Header().Set("X-RateLimit-Remaining", "0")
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(time.Now().Unix()+60))
+		fmt.Fprint(w, "{}")
+	})
+	if _, err := c.Do(t.Context(), Call{Op: "list"}, &struct{}{}); err != nil {
+		t.Fatal(err)
+	}
+	other := c.With(func(context.Context) (string, error) { return "", nil }, nil)
+	_, err := other.Do(t.Context(), Call{Op: "list"}, &struct{}{})
+	var limited *forge.Limited
+	if !errors.As(err, &limited) || asked != 1 {
+		t.Errorf("asked %d times, error %v", asked, err)
+	}
+}
+
+// A token that was refused is asked for again once.
+func TestRenew(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+secret+"2" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		fmt.Fprint(w, "{}")
+	})
+	token, renewed := secret+"1", 0
+	other := c.With(func(context.Context) (string, error) { return token, nil }, func(refused string) bool {
+		renewed++
+		if refused != token {
+			t.Errorf("%q was refused", refused)
+		}
+		token = secret + fmt.Sprint(renewed+1)
+		return true
+	})
+	for _, want := range []int{1, 1} {
+		if _, err := other.Do(t.Context(), Call{Op: "list"}, nil); err != nil || renewed != want {
+			t.Errorf("renewed %d times: %v", renewed, err)
+		}
+	}
+	token = secret + "bad"
+	if _, err := other.Do(t.Context(), Call{Op: "list"}, nil); StatusOf(err) != 401 || renewed != 2 {
+		t.Errorf("renewed %d times: %v", renewed, err)
+	}
+}
+
+func TestBasic(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		fmt.Fprintf(w, `{"message":%q}`, user+" "+password+" "+r.Header.Get("Authorization"))
+	}))
+	defer s.Close()
+	c, err := New(Options{Base: s.URL, Username: "john", Token: func(context.Context) (string, error) { return secret, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, err = c.Do(t.Context(), Call{Op: "look"}, nil)
+	if want := "look: the forge answers 422 Unprocessable Entity: john *** Basic ***"; err == nil || err.Error() != want {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A list is read one by one, and what is known is not sent again.
+func TestEach(t *testing.T) {
+	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-None-Match") == `"1"` {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		w.Header().Set("ETag", `"1"`)
+		w.Header().Set("Link", `<https://example.org/?page=2>; rel="next", <https://example.org/?page=9>; rel="last"`)
+		fmt.Fprint(w, `[1, 2, 3]`)
+	})
+	var got []int
+	each := Each(func(n int) { got = append(got, n) })
+	header, err := c.Do(t.Context(), Call{Op: "list"}, each)
+	if err != nil || fmt.Sprint(got) != "[1 2 3]" || !HasNext(header) {
+		t.Errorf("%v, %v, %v", got, header, err)
+	}
+	if _, err = c.Do(t.Context(), Call{Op: "list", ETag: header.Get("ETag")}, each); StatusOf(err) != http.StatusNotModified || len(got) != 3 {
+		t.Errorf("%v, %v", got, err)
 	}
 }
 
