@@ -10,6 +10,7 @@ import (
 // A Proposal is a merge request to be opened.
 type Proposal struct {
 	Title  string
+	Text   string // its description
 	Target string // the branch that shall have the commits
 	Fork   bool   // from another project
 	Gone   bool   // which was deleted since
@@ -21,6 +22,7 @@ type mergeRequest struct {
 	ID     int64   `json:"id"`
 	Number int     `json:"iid"`
 	Title  string  `json:"title"`
+	Text   string  `json:"description"`
 	State  string  `json:"state"`
 	Target string  `json:"target_branch"`
 	Source string  `json:"source_branch"`
@@ -42,7 +44,7 @@ func (p *Project) Open(o Proposal) (number int, head string) {
 	defer p.server.mu.Unlock()
 	id := p.server.next()
 	m := &mergeRequest{
-		ID: id, Number: len(p.mergers) + 1, Title: o.Title, State: "opened", Target: o.Target, Draft: o.Draft,
+		ID: id, Number: len(p.mergers) + 1, Title: o.Title, Text: o.Text, State: "opened", Target: o.Target, Draft: o.Draft,
 		Source: fmt.Sprint("change-", id), From: &p.id, To: p.id, server: p.server,
 	}
 	if o.Fork {

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	pageSize = 100 // the most that GitLab gives at once
+	pageSize = 100 // the most that GitLab gives at once; a power of ten
 	maxPages = 50
 )
 
@@ -43,18 +43,19 @@ func New(api *rest.Client, project string) *Repo {
 	return &Repo{api: api, path: "/projects/" + url.PathEscape(project), name: api.Host() + "/" + project}
 }
 
-var hash = regexp.MustCompile(`^[0-9a-f]{40}$`)
+// hash is a whole one: SHA-1, or SHA-256, which GitLab tries out.
+var hash = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // checkCommit refuses what is no whole hash: GitLab takes branches and tags too.
 func (r *Repo) checkCommit(op, commit string) error {
 	if hash.MatchString(commit) {
 		return nil
 	}
-	return r.fail(op, schema.Terminal, errors.New("the commit is no hash of 40 digits"))
+	return r.fail(op, schema.Terminal, "", errors.New("the commit is no hash of 40 digits"))
 }
 
-func (r *Repo) fail(op string, kind schema.ErrorKind, err error) error {
-	return &schema.Error{Op: op, Resource: r.name, Kind: kind, Err: err}
+func (r *Repo) fail(op string, kind schema.ErrorKind, hint string, err error) error {
+	return &schema.Error{Op: op, Resource: r.name, Kind: kind, Hint: hint, Err: err}
 }
 
 // do makes a request below the project.
@@ -63,31 +64,44 @@ func (r *Repo) do(ctx context.Context, call rest.Call, into any) (http.Header, e
 	return r.api.Do(ctx, call, into)
 }
 
-// pages makes a request for each page of a list, and hands the pages on until
-// more returns false.
-func pages[T any](ctx context.Context, r *Repo, call rest.Call, more func([]T) bool) error {
-	for page := 1; page <= maxPages; {
-		call.Query.Set("per_page", strconv.Itoa(pageSize))
+// pages asks for one page of a list after the other, and hands the items on until
+// more returns false. It tells whether that was all: of a list without an end, it
+// is not. Texts that strangers wrote may make a page longer than what is read of
+// an answer; then it is asked for in smaller ones.
+func pages[T any](ctx context.Context, r *Repo, call rest.Call, more func(T) bool) (whole bool, err error) {
+	size, done := pageSize, 0
+	for range maxPages {
+		page := done/size + 1
+		call.Query.Set("per_page", strconv.Itoa(size))
 		call.Query.Set("page", strconv.Itoa(page))
 		var items []T
-		header, err := r.do(ctx, call, &items)
-		if err != nil || !more(items) {
-			return err
+		header, err := r.do(ctx, call, rest.Each(func(item T) { items = append(items, item) }))
+		if errors.Is(err, rest.ErrTooLong) && size > 1 {
+			size /= 10 // done is a multiple of it, as it was before
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		for _, item := range items {
+			if !more(item) {
+				return true, nil
+			}
 		}
 		next, err := strconv.Atoi(header.Get("X-Next-Page"))
 		if err != nil || next <= page { // on the last page it is empty
-			return nil
+			return true, nil
 		}
-		page = next
+		done += size
 	}
-	return nil
+	return false, nil
 }
 
-// refusal returns what GitLab itself said, if that is what is wrong.
-func refusal(err error) (rest.Refusal, bool) {
-	var said *rest.Refusal
-	if !errors.As(err, &said) {
-		return rest.Refusal{}, false
+// said returns what GitLab refused a request with, if it did with that status.
+func said(err error, status int) (message string, ok bool) {
+	var refusal *rest.Refusal
+	if !errors.As(err, &refusal) || refusal.Status != status {
+		return "", false
 	}
-	return *said, true
+	return refusal.Message, true
 }

@@ -238,6 +238,29 @@ func TestCommentOfANewUser(t *testing.T) {
 	}
 }
 
+// Whoever writes long descriptions hides no merge request of others.
+func TestLongPages(t *testing.T) {
+	s, p := open(t)
+	r := connect(t, s.API, s.Berth)
+	const count = 13
+	for i := range count {
+		text := ""
+		if i < 9 {
+			text = strings.Repeat("x", 4<<20)
+		}
+		p.Open(gitlabtest.Proposal{Title: "x", Target: "main", Text: text})
+	}
+	got, err := r.PullRequests(t.Context(), "main")
+	if err != nil || len(got) != count || got[0].Number != count || got[count-1].Number != 1 {
+		t.Errorf("%d merge requests, %v", len(got), err)
+	}
+	for i, req := range s.Requests() {
+		if size := []string{"100", "10", "10"}; !strings.Contains(req.Path, "per_page="+size[min(i, 2)]+"&") {
+			t.Errorf("request %d is %s", i, req.Path)
+		}
+	}
+}
+
 // A person learns what the token lacks.
 func TestRights(t *testing.T) {
 	s, p := open(t)

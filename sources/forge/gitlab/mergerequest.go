@@ -3,6 +3,7 @@ package gitlab
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/berthdev/berth/sources/forge"
@@ -30,12 +31,9 @@ func (r *Repo) PullRequests(ctx context.Context, base string) ([]forge.PullReque
 	if base != "" {
 		query.Set("target_branch", base)
 	}
-	out := []forge.PullRequest{}
-	err := pages(ctx, r, rest.Call{Op: "list merge requests", Path: "/merge_requests", Query: query}, func(page []mergeRequest) bool {
-		for _, m := range page {
-			if m.Number <= 0 || !hash.MatchString(m.Head) || len(out) == forge.MaxPullRequests {
-				continue // one without commits has no head
-			}
+	var out []forge.PullRequest
+	_, err := pages(ctx, r, rest.Call{Op: "list merge requests", Path: "/merge_requests", Query: query}, func(m mergeRequest) bool {
+		if m.Number > 0 && hash.MatchString(m.Head) { // one without commits has no head
 			out = append(out, forge.PullRequest{
 				Number: m.Number, Title: m.Title, URL: m.URL, Base: m.Base, Head: m.Head, Ref: m.ref(),
 				Fork: m.Source == nil || *m.Source != m.Target, Draft: m.Draft,
@@ -46,7 +44,9 @@ func (r *Repo) PullRequests(ctx context.Context, base string) ([]forge.PullReque
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	// What is opened in between moves others to the next page, where they come again.
+	slices.SortFunc(out, func(a, b forge.PullRequest) int { return b.Number - a.Number })
+	return slices.CompactFunc(out, func(a, b forge.PullRequest) bool { return a.Number == b.Number }), nil
 }
 
 // refOf returns the ref of an open merge request that has the commit, its head if

@@ -24,12 +24,15 @@ type note struct {
 	} `json:"author"`
 }
 
-const opComment = "keep the comment"
+const (
+	opComment = "keep the comment"
+	opUser    = "ask whose the token is"
+)
 
 // Comment implements [forge.Repo].
 func (r *Repo) Comment(ctx context.Context, number int, marker, text string) error {
 	if number <= 0 {
-		return r.fail(opComment, schema.Terminal, fmt.Errorf("%d is no merge request", number))
+		return r.fail(opComment, schema.Terminal, "", fmt.Errorf("%d is no merge request", number))
 	}
 	self, err := r.user(ctx)
 	if err != nil {
@@ -50,7 +53,7 @@ func (r *Repo) Comment(ctx context.Context, number int, marker, text string) err
 		call.Method, call.Path = http.MethodPut, fmt.Sprintf("%s/%d", path, found.ID)
 	}
 	_, err = r.do(ctx, call, nil)
-	if said, ok := refusal(err); ok && said.Status == http.StatusForbidden {
+	if rest.StatusOf(err) == http.StatusForbidden {
 		r.forget() // the token may be another user's by now
 	}
 	return err
@@ -60,15 +63,15 @@ func (r *Repo) Comment(ctx context.Context, number int, marker, text string) err
 func (r *Repo) find(ctx context.Context, path string, self int64, marker string) (note, error) {
 	var found note
 	query := url.Values{"order_by": {"created_at"}, "sort": {"asc"}}
-	err := pages(ctx, r, rest.Call{Op: opComment, Path: path, Query: query}, func(page []note) bool {
-		for _, n := range page {
-			if !n.System && n.Author.ID == self && strings.Contains(n.Body, marker) {
-				found = n
-				return false
-			}
+	whole, err := pages(ctx, r, rest.Call{Op: opComment, Path: path, Query: query}, func(n note) bool {
+		if ours := !n.System && n.Author.ID == self; ours && strings.HasPrefix(forge.Body(n.Body), marker) {
+			found = n
 		}
-		return true
+		return found.ID == 0
 	})
+	if err == nil && !whole {
+		err = r.fail(opComment, schema.Terminal, "delete some of them", errors.New("the merge request has too many comments to look through"))
+	}
 	return found, err
 }
 
@@ -83,11 +86,11 @@ func (r *Repo) user(ctx context.Context) (int64, error) {
 	var who struct {
 		ID int64 `json:"id"`
 	}
-	if _, err := r.api.Do(ctx, rest.Call{Op: "ask whose the token is", Resource: r.name, Path: "/user"}, &who); err != nil {
+	if _, err := r.api.Do(ctx, rest.Call{Op: opUser, Resource: r.name, Path: "/user"}, &who); err != nil {
 		return 0, err
 	}
 	if who.ID <= 0 {
-		return 0, r.fail("ask whose the token is", schema.Transient, errors.New("the forge names no user"))
+		return 0, r.fail(opUser, schema.Transient, "", errors.New("the forge names no user"))
 	}
 	r.mu.Lock()
 	r.self = who.ID

@@ -81,15 +81,14 @@ func (r *Repo) jobs(ctx context.Context, commit, name string) (map[string]job, e
 		query.Set("name", name)
 	}
 	newest := map[string]job{}
-	err := pages(ctx, r, rest.Call{Op: op, Path: "/repository/commits/" + commit + "/statuses", Query: query}, func(page []job) bool {
-		for _, j := range page {
-			if known, ok := newest[j.Name]; !ok || j.ID > known.ID {
-				newest[j.Name] = j
-			}
+	call := rest.Call{Op: op, Path: "/repository/commits/" + commit + "/statuses", Query: query}
+	_, err := pages(ctx, r, call, func(j job) bool {
+		if known, ok := newest[j.Name]; !ok || j.ID > known.ID {
+			newest[j.Name] = j
 		}
 		return true
 	})
-	if said, ok := refusal(err); ok && said.Status == http.StatusNotFound && strings.Contains(said.Message, "Commit Not Found") {
+	if text, ok := said(err, http.StatusNotFound); ok && strings.Contains(text, "Commit Not Found") {
 		return nil, nil
 	}
 	return newest, err
@@ -112,7 +111,7 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 	}
 	p := post{State: states[s.State], Name: s.Context, Description: forge.Line(s.Description, maxText), URL: s.URL}
 	if p.State == "" {
-		return r.fail(opSet, schema.Terminal, errors.New("there is no such state"))
+		return r.fail(opSet, schema.Terminal, "", errors.New("there is no such state"))
 	}
 	if utf8.RuneCountInString(p.URL) > maxText {
 		p.URL = ""
@@ -131,20 +130,20 @@ const opSet = "set commit status"
 func (r *Repo) post(ctx context.Context, commit string, p *post) error {
 	call := rest.Call{Op: opSet, Method: http.MethodPost, Path: "/statuses/" + commit, Body: p}
 	_, err := r.do(ctx, call, nil)
-	said, ok := refusal(err)
-	if !ok || said.Status != http.StatusNotFound || !strings.Contains(said.Message, "References for commit") || p.Ref != "" {
-		return r.explain(err)
+	text, ok := said(err, http.StatusNotFound)
+	if !ok || !strings.Contains(text, "References for commit") || p.Ref != "" {
+		return explain(err)
 	}
 	ref, lookErr := r.refOf(ctx, commit)
 	if lookErr != nil {
 		return lookErr
 	}
 	if ref == "" {
-		return r.explain(err)
+		return explain(err)
 	}
 	p.Ref = ref
 	_, err = r.do(ctx, call, nil)
-	return r.explain(err)
+	return explain(err)
 }
 
 // stuckAt is what GitLab says when a status would stay in its state: "Cannot
@@ -153,11 +152,8 @@ var stuckAt = regexp.MustCompile(`^Cannot transition status via :\w+ from :(\w+)
 
 // stuck tells that GitLab refused a status because of the state it is in.
 func stuck(err error) (state string, ok bool) {
-	said, ok := refusal(err)
-	if !ok || said.Status != http.StatusBadRequest {
-		return "", false
-	}
-	m := stuckAt.FindStringSubmatch(said.Message)
+	text, _ := said(err, http.StatusBadRequest)
+	m := stuckAt.FindStringSubmatch(text)
 	if m == nil {
 		return "", false
 	}
@@ -193,16 +189,15 @@ func (r *Repo) replace(ctx context.Context, commit string, p post, was string) e
 }
 
 // explain adds to a refusal what a person can do about it.
-func (r *Repo) explain(err error) error {
-	said, ok := refusal(err)
+func explain(err error) error {
 	var known *schema.Error
-	if !ok || !errors.As(err, &known) {
+	if !errors.As(err, &known) {
 		return err
 	}
-	switch {
-	case said.Status == http.StatusForbidden:
+	if rest.StatusOf(err) == http.StatusForbidden {
 		known.Hint = "the token needs the scope api and the role Developer; on a protected branch, Maintainer"
-	case strings.Contains(said.Message, "has already been taken"):
+	}
+	if text, _ := said(err, http.StatusBadRequest); strings.Contains(text, "has already been taken") {
 		known.Hint = "a job of the project's own pipeline has that name; choose another status.context"
 	}
 	return err

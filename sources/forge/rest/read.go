@@ -44,10 +44,10 @@ func HasNext(header http.Header) bool {
 	})
 }
 
-var (
-	errTooLong = fmt.Errorf("the answer is longer than %d bytes", forge.MaxResponse)
-	errNoList  = errors.New("the answer is no list")
-)
+// ErrTooLong is the error for an answer of which no more is read.
+var ErrTooLong = fmt.Errorf("the answer is longer than %d bytes", forge.MaxResponse)
+
+var errNoList = errors.New("the answer is no list")
 
 // read reads what a call has asked for.
 func (c *Client) read(call Call, body io.Reader, into any) error {
@@ -79,7 +79,7 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, errTooLong
+		return 0, ErrTooLong
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n
