@@ -68,7 +68,7 @@ func ConfiguredCredentials(entries []schema.Credential, env Environment) Credent
 	agent := env.Getenv("SSH_AUTH_SOCK")
 	return func(loc Location) (Credential, error) {
 		var cred Credential
-		if i := matchEntry(entries, loc); i >= 0 {
+		if i := EntryFor(entries, loc); i >= 0 {
 			var err error
 			if cred, err = resolve(entries[i], tokens[i]); err != nil {
 				return Credential{}, err
@@ -81,7 +81,9 @@ func ConfiguredCredentials(entries []schema.Credential, env Environment) Credent
 	}
 }
 
-func matchEntry(entries []schema.Credential, loc Location) int {
+// EntryFor returns the index of the entry that [ConfiguredCredentials] takes for
+// the location; negative: there is none.
+func EntryFor(entries []schema.Credential, loc Location) int {
 	found := -1
 	for i, entry := range entries {
 		host := strings.ToLower(strings.TrimSpace(entry.Host))
