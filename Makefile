@@ -8,7 +8,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 3s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check lint fuzz bench image engine engine-down cluster cluster-down tools FORCE
+.PHONY: help build demo test check lint fuzz bench image engine engine-down cluster cluster-down forge forge-down tools FORCE
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,12 @@ cluster: build ## Start a Kubernetes cluster of one node, and print its KUBECONF
 cluster-down: ## Stop the cluster that "make cluster" started, and remove it.
 	@test/setup.sh cluster-down
 
+forge: ## Start a Gitea, and print its URL with a name and a password.
+	@test/setup.sh forge
+
+forge-down: ## Stop the Gitea that "make forge" started, and remove it.
+	@test/setup.sh forge-down
+
 tools: ## Install what the tests need.
 	@test/setup.sh tools
 
@@ -40,7 +46,7 @@ check: ## Quick feedback: formatting, vet and the unit tests.
 	@test/run.sh format vet unit
 
 test: engine tools build ## Run every test.
-	@test/run.sh format vet lint start_cluster race fuzz image demo cluster_demo
+	@test/run.sh format vet lint start_cluster cluster build_gitea forge race fuzz image demo cluster_demo
 
 lint: tools ## Run golangci-lint.
 	@test/run.sh lint

@@ -5,8 +5,10 @@
 #   test/setup.sh engine     a Docker Engine that answers
 #   test/setup.sh tools      gcc for the race detector, sshd for the ssh tests, golangci-lint
 #   test/setup.sh cluster    a Kubernetes cluster of one node, with the demo's image
+#   test/setup.sh gitea      Gitea, built: tests start their own
+#   test/setup.sh forge      a Gitea that runs, for developers
 #
-# engine-down and cluster-down stop what was started from here.
+# engine-down, cluster-down and forge-down stop what was started from here.
 # Debian's packages and Go modules are all that it installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -84,9 +86,15 @@ engine_down() {
 	say "dockerd stopped"
 }
 
-tools() {
-	packages gcc=gcc sshd=openssh-server git=git
+# compiler makes sure of what cgo needs.
+compiler() {
+	packages gcc=gcc
 	[ -e /usr/include/stdlib.h ] || packages missing-libc6-dev=libc6-dev
+}
+
+tools() {
+	compiler
+	packages sshd=openssh-server git=git
 	local stamp
 	stamp=$cache/golangci-lint.$(cksum <test/lint/go.sum | cut -d' ' -f1).$(go env GOVERSION)
 	if [ ! -f "$stamp" ]; then
@@ -150,11 +158,62 @@ cluster_down() {
 	rm -f "$kubeconfig"
 }
 
+# The forge: test/forge configures, starts and stops it, the rest here is what it starts.
+forge=$cache/forge
+
+# gitea builds Gitea, once for each go.mod of test/forge.
+gitea() {
+	local release stamp
+	compiler # for its SQLite
+	packages git=git
+	release=$(sed -n 's/^\tcode.gitea.io\/gitea v\([0-9.]*\).*/\1/p' test/forge/go.mod)
+	stamp=$forge/built.$(cksum <test/forge/go.mod | cut -d' ' -f1).$(go env GOVERSION)
+	mkdir -p "$forge"
+	if [ ! -f "$stamp" ]; then
+		say "building Gitea $release (3 minutes on two idle cores, once)"
+		(cd test/forge && CGO_ENABLED=1 GOFLAGS="-mod=readonly -buildvcs=false" nice go build -trimpath -o "$forge/bin/" \
+			-tags 'sqlite sqlite_unlock_notify' -ldflags "-s -w -X main.Version=$release" tool)
+		gitea_static
+		chmod -R u+w,a+rX "$forge/bin" "$forge/static" # another user runs it
+		rm -f "$forge"/built.*
+		touch "$stamp"
+	fi
+	(cd test/forge && CGO_ENABLED=0 GOFLAGS="-mod=readonly -buildvcs=false" go build -ldflags '-s -w' -o "$forge/forge" .)
+}
+
+# gitea_static copies what Gitea reads of its module. The module lacks the
+# compiled scripts and styles: pages are plain, and what stands for the list of
+# scripts and for the styles is empty. The texts of 700 licences would be read at
+# each start.
+gitea_static() {
+	local module static=$forge/static
+	module=$(cd test/forge && GOFLAGS=-mod=readonly go list -m -f '{{.Dir}}' code.gitea.io/gitea)
+	rm -rf "$static"
+	mkdir -p "$static/options/locale" "$static/public/assets/.vite" "$static/public/assets/css"
+	cp -R "$module/templates" "$static/"
+	cp -R "$module/options/label" "$static/options/"
+	cp "$module/options/locale/locale_en-US.json" "$static/options/locale/"
+	cp -R "$module/public/assets/img" "$static/public/assets/"
+	echo '{}' >"$static/public/assets/.vite/manifest.json"
+	: >"$static/public/assets/css/theme-gitea-auto.css"
+}
+
+forge() {
+	gitea
+	"$forge/forge" up --from "$forge"
+}
+
+forge_down() {
+	[ -x "$forge/forge" ] || { say "no forge was started from here"; return 0; }
+	"$forge/forge" down
+}
+
 for part in "$@"; do
 	case $part in
-	engine | tools | cluster) "$part" ;;
+	engine | tools | cluster | gitea | forge) "$part" ;;
 	engine-down) engine_down ;;
 	cluster-down) cluster_down ;;
+	forge-down) forge_down ;;
 	*) say "unknown part: $part" >&2; exit 2 ;;
 	esac
 done

@@ -20,6 +20,7 @@ import (
 	"github.com/berthdev/berth/backends/kubernetes"
 	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/internal/api"
+	"github.com/berthdev/berth/internal/pages"
 	"github.com/berthdev/berth/internal/server"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
@@ -82,7 +83,7 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	warnOpen(cfg, log)
 	i.server, err = server.New(server.Options{
 		Listen: cfg.Listen, Ready: t.ready(i.engine.Ready), Metrics: metrics, Logger: log, TLS: cfg.TLS,
-		API: api.NewHandler(asked), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
+		API: api.NewHandler(asked), Pages: pages.New(pages.Options{Instance: cfg.Instance, View: i.engine.View, Journal: i.journal, Logger: log}), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
 		Webhooks: webhook.New(webhook.Options{
 			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
 		}),

@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -115,6 +116,41 @@ func TestDecisions(t *testing.T) {
 			}
 			if challenge := w.Header().Get("WWW-Authenticate"); (w.Code == 401) != (challenge != "") {
 				t.Errorf("WWW-Authenticate: %q", challenge)
+			}
+		})
+	}
+}
+
+// People open pages in browsers, by links of other sites, with a password.
+func TestPages(t *testing.T) {
+	const here, host = "127.0.0.1:5555", "127.0.0.1:8484"
+	basic := func(user, password string) string {
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))
+	}
+	linked := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest"}
+	for name, tt := range map[string]struct {
+		req  *http.Request
+		code int
+	}{
+		"this machine":        {request(here, host), 200},
+		"by a link":           {request(here, host, append(linked, "document")...), 200},
+		"in a frame":          {request(here, host, append(linked, "iframe")...), 401},
+		"rebound name":        {request(here, "evil.example:8484", append(linked, "document")...), 401},
+		"elsewhere":           {request(elsewhere, host), 401},
+		"with a password":     {request(elsewhere, host, "Authorization", basic("ada", viewerToken)), 200},
+		"with a wrong one":    {request(elsewhere, host, "Authorization", basic("ada", "x")), 401},
+		"with a token":        {request(elsewhere, host, "Authorization", "Bearer "+viewerToken), 200},
+		"with both":           {request(elsewhere, host, "Authorization", basic("ada", viewerToken), "Authorization", "Bearer "+viewerToken), 401},
+		"with no password":    {request(elsewhere, host, "Authorization", basic("ada", "")), 401},
+		"the token as a name": {request(elsewhere, host, "Authorization", basic(viewerToken, "")), 401},
+		"a broken credential": {request(elsewhere, host, "Authorization", "Basic !"), 401},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "")
+			w := httptest.NewRecorder()
+			r.NeedPage(Viewer, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, tt.req)
+			if challenge := w.Header().Get("WWW-Authenticate"); w.Code != tt.code || (w.Code == 401) != strings.HasPrefix(challenge, "Basic") {
+				t.Errorf("%d %q %s", w.Code, challenge, w.Body)
 			}
 		})
 	}

@@ -67,11 +67,15 @@ func localRole(configured schema.LocalAccess) Role {
 // Need returns a handler that lets those through who have a role; their requests
 // carry the caller.
 func (g *Guard) Need(role Role, next http.Handler) http.Handler {
+	return g.need(role, next, bearerChallenge)
+}
+
+func (g *Guard) need(role Role, next http.Handler, challenge string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller, why := g.caller(r)
 		switch {
 		case why != "":
-			g.refuse(w, r, why)
+			g.refuse(w, r, why, challenge)
 		case !caller.May(role):
 			g.note(r, roleMissing)
 			tell(w, http.StatusForbidden, "FORBIDDEN", caller.Name+" may not do this: the role "+string(role)+" is needed",
@@ -81,6 +85,30 @@ func (g *Guard) Need(role Role, next http.Handler) http.Handler {
 		}
 	})
 }
+
+// NeedPage is as [Guard.Need], for pages that people open in a browser: it asks
+// them for the token as a password, with any user name, and lets them come by a
+// link of another site. Only what changes nothing may be behind it: browsers send
+// the password along by themselves.
+func (g *Guard) NeedPage(role Role, page http.Handler) http.Handler {
+	guarded := g.need(role, page, basicChallenge)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		if _, token, ok := r.BasicAuth(); ok && len(r.Header.Values("Authorization")) == 1 {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		if r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" {
+			r.Header.Del("Sec-Fetch-Site") // the other site does not get to see the page
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// How a client that is not known is asked to log in.
+const (
+	bearerChallenge = `Bearer realm="berth"`
+	basicChallenge  = `Basic realm="berth", charset="UTF-8"`
+)
 
 // A reason says why a request was refused.
 type reason string
@@ -125,14 +153,14 @@ func bearer(given []string) (string, bool) {
 }
 
 // refuse answers a request that nobody known made.
-func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, why reason) {
+func (g *Guard) refuse(w http.ResponseWriter, r *http.Request, why reason, challenge string) {
 	g.note(r, why)
 	if wait := g.limit.failed(r.RemoteAddr); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		tell(w, http.StatusTooManyRequests, "TOO_MANY", "too many requests without a right token came from this address", "wait a minute, then give a token that is configured")
 		return
 	}
-	w.Header().Set("WWW-Authenticate", `Bearer realm="berth"`)
+	w.Header().Set("WWW-Authenticate", challenge)
 	switch {
 	case why == tokenWrong:
 		tell(w, http.StatusUnauthorized, "UNAUTHENTICATED", "the token is not one that this server knows", "give one whose hash stands in the server's configuration, in BERTH_SERVER_TOKEN or as Authorization: Bearer")

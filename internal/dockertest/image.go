@@ -79,11 +79,10 @@ func Load(t testing.TB, cli *client.Client, spec image.Spec) {
 // buildApp builds the test app once in a process. A test's own temporary folder
 // would be gone for the next test; the file is the same for every run.
 var buildApp = sync.OnceValues(func() (string, error) {
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	dir, err := Cache()
 	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
+		return "", err
 	}
-	dir := filepath.Join(strings.TrimSpace(string(root)), ".cache")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -80,11 +79,7 @@ func kubeconfig() (string, error) {
 	if file := os.Getenv("BERTH_TEST_KUBECONFIG"); file != "" {
 		return file, nil
 	}
-	root, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("find the module: %w", err)
-	}
-	return filepath.Join(strings.TrimSpace(string(root)), ".cache", "cluster", "kubeconfig"), nil
+	return dockertest.Cache("cluster", "kubeconfig")
 }
 
 // Resource returns a client of a resource, as in Resource("apps", "v1", "deployments").

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/berthdev/berth/internal/access"
+	"github.com/berthdev/berth/internal/pages"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -37,6 +38,7 @@ type Options struct {
 	Metrics  prometheus.Gatherer
 	Webhooks http.Handler // mounted at /webhooks/; nil: none
 	API      API          // mounted at /graphql and /logs; nil: none
+	Pages    http.Handler // mounted at /commits/; nil: none
 	Guard    *access.Guard
 	TLS      schema.ServerTLS // empty: http
 	Logger   *slog.Logger
@@ -104,6 +106,9 @@ func routes(o Options) http.Handler {
 	mux.Handle("GET /metrics", o.Guard.Need(access.Viewer, promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
 	if o.Webhooks != nil {
 		mux.Handle("/webhooks/", o.Webhooks)
+	}
+	if o.Pages != nil {
+		mux.Handle("GET "+pages.Commits, o.Guard.NeedPage(access.Viewer, o.Pages))
 	}
 	if o.API != nil {
 		guarded := o.Guard.Need(access.Viewer, o.API)

@@ -17,8 +17,9 @@ type follower struct {
 
 // Follow calls each with the names of the deployments about which anything
 // changed in the view since the last call, sorted, the first time as soon as
-// anything does, until ctx ends or each fails. Changes that come while each runs
-// are told together. The engine never waits for it.
+// anything does, until ctx ends or each fails. There are none where only the
+// outcome of the commit, or what is known of the apps, became another. Changes
+// that come while each runs are told together. The engine never waits for it.
 func (e *Engine) Follow(ctx context.Context, each func(deployments []string) error) error {
 	f := &follower{names: map[string]bool{}, wake: make(chan struct{}, 1)}
 	e.followers.Store(f, nil)
@@ -46,9 +47,6 @@ func (f *follower) take() []string {
 
 // tellFollowers tells of deployments about which something changed in the view.
 func (e *Engine) tellFollowers(names map[string]bool) {
-	if len(names) == 0 {
-		return
-	}
 	e.followers.Range(func(key, _ any) bool {
 		f := key.(*follower)
 		f.mu.Lock()

@@ -201,3 +201,39 @@ func TestTwoCommitsAtOnceAreBothPlanned(t *testing.T) {
 		r.stop()
 	})
 }
+
+// lateBackend answers a while after it has done what it was asked.
+type lateBackend struct{ backends.Backend }
+
+func (b lateBackend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	p, err := b.Backend.Apply(ctx, w, report)
+	time.Sleep(time.Second)
+	return p, err
+}
+
+// What a backend answers after it has gone was so before: nobody knows whether it
+// still is.
+func TestTheAnswerOfABackendThatHasGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{HealthCheck: true})
+		r.start()
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.stop()
+		r.start(func(o *engine.Options) { o.Backends[0].Backend = lateBackend{o.Backends[0].Backend} })
+		r.engine.Changed(engine.Change{Everything: true})
+		time.Sleep(time.Second / 2)
+		r.expect("one", engine.StateReady, "1 of 1")
+		r.engines[0].Cut()
+		time.Sleep(time.Second)
+		r.expect("one", engine.StateWaiting, "b0 does not answer")
+		if o := r.engine.Outcome(); o.Verdict != engine.Pending {
+			t.Errorf("outcome %+v", o)
+		}
+		r.engines[0].Restore()
+		r.settle()
+		r.expect("one", engine.StateReady, "1 of 1")
+		r.stop()
+	})
+}

@@ -38,7 +38,9 @@ func (e *Engine) publish() {
 	}
 	v.Outcome = e.outcome(v)
 	e.shown.Store(v)
-	e.tellFollowers(names)
+	if len(names) > 0 || v.Outcome != before.Outcome || v.Catalog != before.Catalog {
+		e.tellFollowers(names)
+	}
 }
 
 // row returns what the view shows of a deployment; nil: it is neither declared
@@ -77,11 +79,13 @@ type tally struct {
 func (t tally) with(rows sorted.Map[Status], edits map[string]*Status) tally {
 	bad, open := map[string]*Status{}, map[string]*Status{}
 	book := func(name string, s, to *Status, n int) {
-		switch {
-		case s == nil || s.State == "":
-		case s.State == StateReady, s.State == StateHeld && s.runs:
+		if s == nil || s.State == "" {
+			return
+		}
+		switch s.Verdict() {
+		case Success:
 			t.running += n
-		case s.State == StateHeld, s.State == StateFailed:
+		case Failure:
 			bad[name] = to
 		default:
 			open[name] = to

@@ -128,6 +128,19 @@ func TestARolloutThatIsTakenBack(t *testing.T) {
 	})
 }
 
+// Without replicas everything is ready: whether it can run shows later.
+func TestTheFirstReplicasAreARollout(t *testing.T) {
+	recorded(t, 1, func(r *rig, j *journal.Journal) {
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{StartError: "exec: no such file"})
+		r.publish("0.1.0")
+		none := 0
+		r.declare(hello("one", func(d *schema.Deployment) { d.Replicas = &none }))
+		r.declare(hello("one"))
+		r.expect("one", engine.StateFailed, "no such file")
+		r.expectRollouts(j, "one", "0.1.0 failed")
+	})
+}
+
 func TestARolloutThatCanNeverWorkFailed(t *testing.T) {
 	recorded(t, 1, func(r *rig, j *journal.Journal) {
 		r.engines[0].SetImage("hello:0.1.0", memory.Image{Pull: func(context.Context) error { return fmt.Errorf("unreachable") }})

@@ -47,6 +47,17 @@ type Status struct {
 // Ready counts the pods that are ready at now.
 func (s *Status) Ready(now time.Time) int { return ready(s.Pods, now) }
 
+// Verdict tells what the deployment means for the outcome of its commit.
+func (s *Status) Verdict() Verdict {
+	switch {
+	case s.State == StateReady, s.State == StateHeld && s.runs:
+		return Success
+	case s.State == StateHeld, s.State == StateFailed:
+		return Failure
+	}
+	return Pending
+}
+
 // Hint is the next thing to do; empty where the reason says it, or nothing is.
 func (s *Status) Hint() string {
 	if s.State != StateFailed {
@@ -228,7 +239,7 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 	case err != nil:
 		e.turn(s, stateAfter(err), err.Error(), about)
 		e.turnRollout(d, rolloutAfter(err), err.Error())
-	case t.kind == remove:
+	case t.kind == remove, e.world.problem(d.Backend) != "": // what the answer of a backend that has gone tells was before
 		e.markDirty(d.Deployment)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
@@ -257,6 +268,7 @@ func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 	reason := fmt.Sprintf("%d of %d running %s %s on %s", good(pods, now), d.Workload.Replicas, d.Release, d.Flavour, d.Backend)
 	if d.Workload.Replicas == 0 {
 		reason = "declared with no replicas"
+		s.anew = true // whether it can run shows when it gets some
 	}
 	for _, p := range pods {
 		for _, at := range p.Endpoints {

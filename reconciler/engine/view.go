@@ -39,6 +39,12 @@ type View struct {
 // View returns what the engine knows now. It does not wait; it is never nil.
 func (e *Engine) View() *View { return e.shown.Load() }
 
+// Asked tells whether what the view says of the commit rests on an answer, or an
+// error, of every backend, and on a plan: not so in the first moments of a process.
+func (v *View) Asked() bool {
+	return v.Plan != nil && !slices.ContainsFunc(v.Backends, func(b planner.Backend) bool { return b.Problem == notAsked })
+}
+
 // Status returns where a deployment stands; false when it is neither declared nor there.
 func (v *View) Status(deployment string) (Status, bool) {
 	if s := v.rows.Get(deployment); s != nil && s.State != "" {

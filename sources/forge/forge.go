@@ -11,6 +11,7 @@ package forge
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -86,6 +87,10 @@ type Repo interface {
 	// as its [Body]. A pull request has one caller at a time.
 	Comment(ctx context.Context, number int, marker, text string) error
 }
+
+// ErrNone is the error for a repository that no forge serves, or none that may be
+// asked: a local one, or one without a token.
+var ErrNone = errors.New("no forge serves the repository")
 
 // Limited is an error for which the forge asks to wait: a rate limit, primary or
 // secondary. It is found with [errors.As] in a transient [schema.Error].

@@ -20,6 +20,8 @@ func (f *fixture) propose() int {
 // comment keeps the comment, and expects so many writes for that.
 func (f *fixture) comment(number int, text string, writes int) {
 	f.Helper()
+	_, err := f.repo.PullRequests(f.ctx, "next") // to log in is no write
+	f.must(err)
 	f.front.seen()
 	f.must(f.repo.Comment(f.ctx, number, marker, text))
 	if _, n := f.front.seen(); n != writes {

@@ -188,8 +188,8 @@ func testGarbage(f *fixture) {
 func testEndless(f *fixture) {
 	chunk := []byte(strings.Repeat(`{"body":"`+strings.Repeat("x", 1000)+`"},`, 64))
 	for _, c := range f.calls() {
-		if c.name == "SetStatus" {
-			continue // whose answer need not be read
+		if c.name != "PullRequests" && c.name != "Comment" {
+			continue // to read so much takes its time
 		}
 		f.front.answer(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprint(w, "[")

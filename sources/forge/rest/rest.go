@@ -31,8 +31,6 @@ type Options struct {
 	// Transport carries the requests; nil: one with the system's authorities and
 	// the environment's proxies.
 	Transport http.RoundTripper
-	// Header is sent with each request, besides what says that JSON is spoken.
-	Header http.Header
 	// Token returns what is sent as bearer token; it is asked at each request, so
 	// that the token may change. Nil, or an empty token: none is sent.
 	Token func(context.Context) (string, error)
@@ -67,7 +65,7 @@ func New(o Options) (*Client, error) {
 		o.Token = func(context.Context) (string, error) { return "", nil }
 	}
 	return &Client{
-		base: base, header: o.Header, username: o.Username, token: o.Token, pause: &pause{},
+		base: base, username: o.Username, token: o.Token, pause: &pause{},
 		http: &http.Client{Transport: o.Transport, Timeout: requestTimeout, CheckRedirect: checkRedirect},
 	}, nil
 }
@@ -78,6 +76,14 @@ func New(o Options) (*Client, error) {
 func (c *Client) With(token func(context.Context) (string, error), renew func(refused string) bool) *Client {
 	other := *c
 	other.username, other.token, other.renew = "", token, renew
+	return &other
+}
+
+// WithHeader returns a client that sends this with each request, and shares all
+// else.
+func (c *Client) WithHeader(header http.Header) *Client {
+	other := *c
+	other.header = header
 	return &other
 }
 
@@ -116,7 +122,7 @@ type Call struct {
 // same error returned.
 func (c *Client) Do(ctx context.Context, call Call, into any) (http.Header, error) {
 	header, token, err := c.ask(ctx, call, into)
-	if StatusOf(err) == http.StatusUnauthorized && c.renew != nil && c.renew(token) {
+	if StatusOf(err) == http.StatusUnauthorized && token != "" && c.renew != nil && c.renew(token) {
 		header, token, err = c.ask(ctx, call, into)
 	}
 	if err == nil {

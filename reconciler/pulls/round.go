@@ -1,0 +1,157 @@
+package pulls
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/forge"
+)
+
+// A round is what is known of the pull requests of one repository. While it is
+// busy, told and err belong to whoever visits the repository.
+type round struct {
+	next    Repo      // as it is now
+	repo    Repo      // as it was when it was visited last
+	due     time.Time // when it is visited again
+	again   time.Time // as due, set while it was busy; zero: it was not
+	until   time.Time // the forge asks to wait until then
+	planned time.Time // when the last visit ended
+	busy    bool
+	fails   int // visits in a row that failed
+
+	told map[int]*told // by number
+	err  error         // of the last visit
+}
+
+// told is what was told of a pull request.
+type told struct {
+	head      string
+	against   any
+	plan      Plan
+	planned   bool
+	commented bool
+}
+
+// hurry has the repository visited at a time, if that is not later than it is due.
+func (r *round) hurry(at time.Time) {
+	at = later(at, r.until)
+	if r.busy {
+		if r.again.IsZero() || at.Before(r.again) {
+			r.again = at
+		}
+		return
+	}
+	if at.Before(r.due) {
+		r.due = at
+	}
+}
+
+func (r *round) begin() { r.busy, r.repo = true, r.next }
+
+// finish notes that the repository was visited, and when it is again.
+func (r *round) finish(now time.Time, interval time.Duration) {
+	r.busy, r.planned, r.due = false, now, now.Add(interval)
+	r.until = limited(r.err)
+	switch {
+	case r.err == nil, errors.Is(r.err, forge.ErrNone):
+		r.fails = 0
+	case r.until.After(now):
+		r.due = r.until
+	default:
+		pause := min(firstPause<<min(r.fails, 20), lastPause)
+		r.fails++
+		r.due = now.Add(pause/2 + rand.N(pause/2))
+	}
+	again := r.again
+	r.again = time.Time{}
+	if !again.IsZero() {
+		r.hurry(again)
+	}
+}
+
+// visit lists the pull requests and tells of those about which there is news. What
+// fails with one of them delays no other.
+func (r *round) visit(ctx context.Context, f *Follower) error {
+	repo, err := f.o.Open(ctx, r.repo.URL)
+	if err != nil {
+		return err
+	}
+	open, err := repo.PullRequests(ctx, r.repo.Base)
+	if err != nil {
+		f.o.Logger.Warn("pull requests cannot be listed: it is tried again", "source", r.repo.Name, "error", err)
+		return err
+	}
+	there := make(map[int]bool, len(open))
+	var problems []error
+	for _, pr := range open {
+		there[pr.Number] = true
+		if err := r.tell(ctx, f, repo, pr); err != nil && ctx.Err() == nil {
+			f.o.Logger.Warn("a pull request cannot be told about: it is tried again", "source", r.repo.Name, "number", pr.Number, "error", err)
+			problems = append(problems, err)
+		}
+	}
+	for number := range r.told {
+		if !there[number] {
+			delete(r.told, number)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// tell plans a pull request, if it or what it is planned against is another, and
+// tells what is not told yet.
+func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge.PullRequest) error {
+	t := r.told[pr.Number]
+	if t == nil {
+		t = &told{}
+		r.told[pr.Number] = t
+	}
+	var problem error
+	if !t.planned || t.head != pr.Head || t.against != r.repo.Against {
+		limit, cancel := context.WithTimeout(ctx, planTime)
+		plan, err := r.repo.Plan(limit, pr)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			plan = Plan{State: forge.Error, Summary: "it cannot be planned: " + reason(err)}
+		}
+		if retry(err) {
+			problem = err // it is planned again
+		}
+		said := t.planned && t.head == pr.Head && t.plan.State == plan.State && t.plan.Summary == plan.Summary
+		if !said {
+			f.o.Outbox.Set(r.repo.URL, pr.Head, forge.Status{Context: r.repo.Context, State: plan.State, Description: plan.Summary, URL: f.o.Page(pr.Head)})
+		}
+		t.commented = t.commented && t.plan.Comment == plan.Comment
+		t.head, t.against, t.plan, t.planned = pr.Head, r.repo.Against, plan, problem == nil
+	}
+	if t.commented || t.plan.Comment == "" {
+		return problem
+	}
+	if err := repo.Comment(ctx, pr.Number, f.o.Marker, f.o.Marker+"\n"+t.plan.Comment); err != nil {
+		if retry(err) {
+			return errors.Join(problem, err)
+		}
+		f.o.Logger.Warn("a pull request cannot be commented on", "source", r.repo.Name, "number", pr.Number, "error", err)
+	}
+	t.commented = true
+	return problem
+}
+
+// retry tells whether what failed may work later.
+func retry(err error) bool {
+	return err != nil && schema.KindOf(err) == schema.Transient
+}
+
+// reason is an error in one line.
+func reason(err error) string {
+	text, _, _ := strings.Cut(fmt.Sprint(err), "\n")
+	return text
+}

@@ -1,0 +1,213 @@
+package statuses
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/berthdev/berth/reconciler/engine"
+	"github.com/berthdev/berth/reconciler/journal"
+	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/catalog"
+	"github.com/berthdev/berth/sources/forge"
+)
+
+// MaxContexts is how many of the deployments that a commit changed have a context
+// of their own. The summary tells of all.
+const MaxContexts = 30
+
+// The contexts besides those of deployments, below the one of the instance.
+// Deployments of these names have none of their own.
+const (
+	ContextManifest = "manifest" // on commits of app repos
+	ContextPlan     = "plan"     // on pull requests
+)
+
+// Outbox delivers statuses, as [Sender] does.
+type Outbox interface {
+	Set(repo, commit string, s forge.Status)
+	Known(ctx context.Context, repo, commit string) ([]forge.Status, error)
+}
+
+// Engine is what a [Reporter] follows; see [engine.Engine].
+type Engine interface {
+	View() *engine.View
+	Outcome() engine.Outcome
+	Follow(ctx context.Context, each func(deployments []string) error) error
+}
+
+// ReporterOptions are what a [Reporter] tells of, and to whom.
+type ReporterOptions struct {
+	Engine  Engine
+	Journal *journal.Journal // knows which deployments a commit changed
+	Outbox  Outbox
+	// History returns the newest commits of the desired state, the one in force first.
+	History func(ctx context.Context, n int) ([]sources.Commit, error)
+	// Changed returns the deployments that a commit of the desired state changed,
+	// as far as its history tells. It is asked for the first commit only: of those
+	// that came into force since, the journal knows.
+	Changed func(ctx context.Context, commit string) ([]string, error)
+	Repo    string                     // the clone URL of the desired state
+	Context string                     // of the instance
+	Page    func(commit string) string // where people read more of a commit; nil: nowhere
+	Logger  *slog.Logger
+}
+
+// A Reporter says of the commits of the desired state and of the app repos what
+// became of them. It decides what to say; the outbox says it.
+type Reporter struct {
+	o       ReporterOptions
+	running sync.WaitGroup
+
+	mu        sync.Mutex
+	desired   desiredReport
+	manifests map[string]*manifestReport // by repo
+	catalog   *catalog.Catalog           // the last that was looked at
+	again     *time.Timer                // looks again at what was not said yet; nil: nothing was left
+}
+
+// NewReporter returns a reporter that has said nothing yet.
+func NewReporter(o ReporterOptions) *Reporter {
+	if o.Page == nil {
+		o.Page = func(string) string { return "" }
+	}
+	return &Reporter{o: o, desired: newDesiredReport(), manifests: map[string]*manifestReport{}}
+}
+
+// Run reports until ctx ends.
+func (r *Reporter) Run(ctx context.Context) error {
+	defer r.running.Wait()
+	defer r.hush()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.update(ctx, nil)
+	err := r.o.Engine.Follow(ctx, func(names []string) error {
+		r.update(ctx, names)
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// update says what the newest view tells of deployments that changed.
+func (r *Reporter) update(ctx context.Context, names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := r.o.Engine.View()
+	r.updateDesired(ctx, v, names)
+	r.updateManifests(ctx, v, names)
+}
+
+// quiet is how long a status stands before another text of the same state follows.
+// Forges take so many statuses and no more.
+const quiet = 5 * time.Second
+
+// A saying is what was said last in one context.
+type saying struct {
+	state forge.State
+	text  string
+	at    time.Time // zero: by a former process
+}
+
+// say puts a status of a context below that of the instance into the outbox,
+// unless it was said already, or is only in other words and has to wait; the
+// context "" is the instance's own. It returns what was said last. The caller
+// holds mu.
+func (r *Reporter) say(ctx context.Context, repo, commit, context string, before saying, state forge.State, text string) saying {
+	text = line(text)
+	now := time.Now()
+	switch {
+	case before.state == state && before.text == text:
+		return before
+	case before.state == state && now.Sub(before.at) < quiet:
+		r.lookAgain(ctx, before.at.Add(quiet).Sub(now))
+		return before
+	}
+	s := forge.Status{Context: r.o.Context, State: state, Description: text, URL: r.o.Page(commit)}
+	if context != "" {
+		s.Context += "/" + context
+	}
+	r.o.Outbox.Set(repo, commit, s)
+	return saying{state, text, now}
+}
+
+// lookAgain has the newest view looked at once more after a while. The caller
+// holds mu.
+func (r *Reporter) lookAgain(ctx context.Context, after time.Duration) {
+	if r.again != nil || ctx.Err() != nil {
+		return
+	}
+	r.running.Add(1)
+	r.again = time.AfterFunc(after, func() {
+		defer r.running.Done()
+		r.mu.Lock()
+		r.again = nil
+		r.mu.Unlock()
+		r.update(ctx, nil)
+	})
+}
+
+// hush ends what [Reporter.lookAgain] began.
+func (r *Reporter) hush() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.again != nil && r.again.Stop() {
+		r.running.Done()
+	}
+}
+
+// below returns what a context adds to that of the instance; false: it is another's.
+func (r *Reporter) below(context string) (string, bool) {
+	if context == r.o.Context {
+		return "", true
+	}
+	return strings.CutPrefix(context, r.o.Context+"/")
+}
+
+// The pauses between two questions that a forge does not answer.
+const (
+	firstPause = time.Second
+	lastPause  = time.Minute
+)
+
+// recall asks the forge what it has of a commit until it answers, and has then
+// told, with mu held.
+func (r *Reporter) recall(ctx context.Context, repo, commit string, then func([]forge.Status)) {
+	r.running.Go(func() {
+		known, err := r.known(ctx, repo, commit)
+		if err != nil {
+			return
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		then(known)
+	})
+}
+
+func (r *Reporter) known(ctx context.Context, repo, commit string) ([]forge.Status, error) {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		known, err := r.o.Outbox.Known(ctx, repo, commit)
+		if err == nil || ctx.Err() != nil || isFinal(err) {
+			return known, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause/2 + rand.N(pause/2)):
+		}
+	}
+}
+
+// line returns a text as the one line of a description.
+func line(text string) string {
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	return text
+}
+
+// short is a commit as people write it.
+func short(commit string) string { return commit[:min(len(commit), 7)] }
