@@ -120,7 +120,7 @@ func resolve(entry schema.Credential, token string) (Credential, error) {
 		if file == "" {
 			return nil
 		}
-		data, err := readSecret(file)
+		data, err := ReadSecret(file)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
@@ -137,7 +137,8 @@ func resolve(entry schema.Credential, token string) (Credential, error) {
 	return cred, nil
 }
 
-func readSecret(file string) ([]byte, error) {
+// ReadSecret reads a file with a secret, which is short.
+func ReadSecret(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -166,7 +167,7 @@ func withUserDefaults(cred Credential, home, agent string) Credential {
 		if home == "" || agent != "" {
 			break
 		}
-		if key, err := readSecret(filepath.Join(home, ".ssh", name)); err == nil {
+		if key, err := ReadSecret(filepath.Join(home, ".ssh", name)); err == nil {
 			cred.SSHKey = key
 			break
 		}

@@ -1,9 +1,9 @@
 package rest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -45,7 +45,7 @@ func HasNext(header http.Header) bool {
 }
 
 // ErrTooLong is the error for an answer of which no more is read.
-var ErrTooLong = fmt.Errorf("the answer is longer than %d bytes", forge.MaxResponse)
+var ErrTooLong = errors.New("the answer is too long")
 
 var errNoList = errors.New("the answer is no list")
 
@@ -54,7 +54,7 @@ func (c *Client) read(call Call, body io.Reader, into any) error {
 	if into == nil {
 		return nil
 	}
-	dec := json.NewDecoder(&bounded{body, forge.MaxResponse})
+	dec := json.NewDecoder(&bounded{body, cmp.Or(call.Limit, forge.MaxResponse)})
 	read, ok := into.(Reader)
 	if !ok {
 		read = func(dec *json.Decoder) error { return dec.Decode(into) }
