@@ -1,7 +1,10 @@
 package gitlab
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -305,4 +308,45 @@ func TestRateLimit(t *testing.T) {
 	if _, err := r.Statuses(t.Context(), commit); err == nil || len(s.Requests()) > 0 {
 		t.Errorf("it does not wait: %v", err)
 	}
+}
+
+// answered answers every request with the same body.
+type answered []byte
+
+func (a answered) RoundTrip(req *http.Request) (*http.Response, error) {
+	header := http.Header{"X-Next-Page": {"2"}}
+	return &http.Response{StatusCode: http.StatusOK, Header: header, Body: io.NopCloser(bytes.NewReader(a)), Request: req}, nil
+}
+
+// FuzzAnswers looks for what a GitLab may answer.
+func FuzzAnswers(f *testing.F) {
+	for _, s := range []string{
+		`[{"id":1,"name":"berth","status":"running"},{"id":2,"name":"berth","status":"failed","description":null}]`,
+		`[{"iid":1,"sha":"0123456789012345678901234567890123456789","source_project_id":null,"draft":true}]`,
+		`{"id":7}`, `[null]`, `[{"id":1,"author":{"id":7},"body":"<!-- x -->"}]`, `[[`, ``,
+	} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c, err := rest.New(rest.Options{Base: "http://127.0.0.1/api/v4", Transport: answered(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := New(c, projectPath)
+		commit := strings.Repeat("a", 40)
+		_, err1 := r.Statuses(t.Context(), commit)
+		list, err2 := r.PullRequests(t.Context(), "main")
+		r.self = 7
+		for _, err := range []error{err1, err2, r.SetStatus(t.Context(), commit, pendingWith("x")), r.Comment(t.Context(), 1, "<!-- x -->", "<!-- x -->y")} {
+			var known *schema.Error
+			if err != nil && !errors.As(err, &known) {
+				t.Errorf("%#v is no schema.Error", err)
+			}
+		}
+		for _, p := range list {
+			if p.Number <= 0 || !hash.MatchString(p.Head) {
+				t.Errorf("%+v", p)
+			}
+		}
+	})
 }
