@@ -91,6 +91,16 @@ type Credential struct {
 	SSHKeyFile     string `json:"sshKeyFile,omitempty" doc:"The private key for ssh."`
 	KnownHostsFile string `json:"knownHostsFile,omitempty" doc:"The host keys that are trusted." default:"~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"`
 	CAFile         string `json:"caFile,omitempty" doc:"Certificate authorities to trust besides the system's."`
+
+	GitHubApp *GitHubApp `json:"githubApp,omitempty" doc:"The GitHub App that Berth is there, in place of a token."`
+}
+
+// GitHubApp is an App of GitHub: it is installed in repositories, and gets tokens
+// that are good for an hour.
+type GitHubApp struct {
+	ID           string `json:"id" required:"true" doc:"The App's ID or client ID." example:"123456"`
+	Installation int    `json:"installation,omitempty" doc:"The installation's ID. Default: that of each repository, asked of GitHub."`
+	KeyFile      string `json:"keyFile" required:"true" doc:"The file that holds the App's private key, in PEM form."`
 }
 
 // Forge is the software behind a git host.

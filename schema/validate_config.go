@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -10,8 +11,15 @@ import (
 
 const maxWorkers = 1000
 
-// fileRule is for paths of this machine, relative or not.
-var fileRule = rule{maxLine, isLine, "is no path", "use printable characters"}
+var (
+	// fileRule is for paths of this machine, relative or not.
+	fileRule = rule{maxLine, isLine, "is no path", "use printable characters"}
+	// statusRule leaves room for the name of a deployment: GitLab takes 255 letters
+	// in all.
+	statusRule = rule{100, isContext, "is no name of a status", "use printable characters, and none that is blank or / at either end, as in berth"}
+)
+
+func isContext(s string) bool { return isLine(s) && strings.Trim(s, " /") == s }
 
 // validate checks the values of the server's configuration.
 func (c *Config) validate(r *report) {
@@ -21,7 +29,7 @@ func (c *Config) validate(r *report) {
 	c.Desired.validate(r)
 	c.validateCredentials(r)
 	c.Webhooks.validate(r)
-	r.check(lineRule, "status.context", c.Status.Context)
+	r.check(statusRule, "status.context", c.Status.Context)
 	r.webURL("status.url", c.Status.URL)
 	c.Access.validate(r)
 	r.certificate("tls", c.TLS.CertFile, c.TLS.KeyFile)
@@ -57,7 +65,26 @@ func (c *Config) validateCredentials(r *report) {
 		} {
 			r.check(fileRule, at+"."+f.key, f.file)
 		}
+		k.validateApp(r, at)
 	}
+}
+
+// validateApp checks a GitHub App. Its tokens stand where others have theirs.
+func (k *Credential) validateApp(r *report, at string) {
+	app := k.GitHubApp
+	if app == nil {
+		return
+	}
+	at += ".githubApp"
+	if k.TokenEnv != "" || k.TokenFile != "" || k.Username != "" {
+		r.error(at, "stands beside a token or user name", "keep one of the two; an App gets tokens by itself")
+	}
+	if k.Forge != "" && k.Forge != ForgeGitHub {
+		r.error(at, "stands with forge: "+string(k.Forge), "only GitHub has Apps; remove it, or change the forge")
+	}
+	r.check(rule{maxLabel, flavourPattern.MatchString, "is no ID of an App", "write the App ID or the client ID, as in 123456"}, at+".id", app.ID)
+	r.between(at+".installation", app.Installation, 0, math.MaxInt32)
+	r.check(fileRule, at+".keyFile", app.KeyFile)
 }
 
 func (w *Webhooks) validate(r *report) {
@@ -147,7 +174,7 @@ func (r *report) webURL(path, text string) {
 		return
 	}
 	u, err := url.Parse(text)
-	if err != nil || len(text) > maxURL || !isLine(text) || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || u.User != nil {
+	if err != nil || len(text) > maxURL || !isLine(text) || u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		r.error(path, "is no URL of a web page", "write it as https://berth.example.org")
 	}
 }

@@ -18,10 +18,10 @@ import (
 // Bounds on what a forge is asked and told. What is longer is cut by the clients,
 // at a letter, with an ellipsis.
 const (
-	MaxPullRequests = 500     // open ones of a repository that are looked at, the newest first
-	MaxComment      = 60_000  // bytes of a comment; GitHub takes 65,536 letters
-	MaxStatuses     = 1000    // of one commit and context that GitHub takes, ever
-	MaxResponse     = 8 << 20 // bytes of an answer that are read
+	MaxPullRequests = 500      // open ones of a repository that are looked at, the newest first
+	MaxComment      = 60_000   // bytes of a comment; GitHub takes 65,536 letters
+	MaxStatuses     = 1000     // of one commit and context that GitHub takes, ever
+	MaxResponse     = 32 << 20 // bytes of an answer that are read: 50 pull requests whose texts are as long as can be
 )
 
 // State is what a commit status says in one word.
@@ -59,24 +59,32 @@ type PullRequest struct {
 // A Repo is one repository on a forge.
 //
 // Errors are of type [schema.Error]. Transient ones are worth another try: the
-// forge does not answer, or fails by itself. A [Limited] one says when. Terminal
-// ones are not until a person acts: credentials are refused, the repository or
-// the commit is not there. No error holds a secret.
+// forge does not answer, or fails by itself. A [Limited] one says when; until
+// then the client asks the forge nothing and says the same again. Terminal ones
+// are not worth it until a person acts: credentials are refused, the repository
+// or the commit is not there. No error holds a secret. Nothing is tried again by
+// the client itself.
 //
-// Methods are safe for concurrent use and return soon after their context ends.
+// Methods are safe for concurrent use and return soon after their context ends,
+// with its error as the cause. Whatever the forge answers, a call makes a bounded
+// number of requests and reads a bounded number of bytes. Redirects are followed
+// on the same host only.
 type Repo interface {
 	// Statuses returns the newest status of each context of a commit, in no order.
 	// Of a commit that the forge does not know there is none, which is no error.
+	// A commit is its whole hash, here and below: what is none is refused unasked.
 	Statuses(ctx context.Context, commit string) ([]Status, error)
-	// SetStatus writes one. It does not look whether the forge has it already.
+	// SetStatus writes one. It does not look whether the forge has it already. The
+	// description is made one [Line] of as many letters as the forge takes.
 	SetStatus(ctx context.Context, commit string, s Status) error
 	// PullRequests returns those that are open, the newest first; of base only,
 	// unless that is empty.
 	PullRequests(ctx context.Context, base string) ([]PullRequest, error)
-	// Comment keeps one comment on a pull request: the oldest that is ours and holds
-	// the marker gets the text, or a new one is written. It writes nothing where the
+	// Comment keeps one comment on a pull request: the oldest that is ours and begins
+	// with the marker gets the text, or a new one is written. It writes nothing where the
 	// text is there already. Marker is an HTML comment, and the beginning of text;
-	// a comment of somebody else that holds it is not touched.
+	// a comment of somebody else that has it is not touched. The text is written
+	// as its [Body]. A pull request has one caller at a time.
 	Comment(ctx context.Context, number int, marker, text string) error
 }
 

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/web"
 )
 
 // Causes that the package tells apart.
@@ -28,27 +27,8 @@ func fail(kind schema.ErrorKind, hint string, err error) *schema.Error {
 // rescue turns a panic on hostile data into an error. Deferred.
 func rescue(err *error) {
 	if r := recover(); r != nil {
-		*err = fmt.Errorf("%w: unreadable git data: %s", errDamaged, clean(fmt.Sprint(r)))
+		*err = fmt.Errorf("%w: unreadable git data: %s", errDamaged, web.Clean(fmt.Sprint(r)))
 	}
-}
-
-// clean makes text of others fit for one line of a log: printable and short.
-func clean(text string) string {
-	const maxShown = 300
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, ""))
-	text = strings.TrimSpace(text)
-	if len(text) > maxShown {
-		text = strings.ToValidUTF8(text[:maxShown], "") + "..."
-	}
-	return text
 }
 
 // seal makes err fit to leave a source: a [*schema.Error] that names the
@@ -68,23 +48,7 @@ func seal(err error, resource string, secrets []string) error {
 		sealed.Kind = schema.Invalid
 	}
 	if sealed.Err != nil {
-		sealed.Err = scrub(sealed.Err, secrets)
+		sealed.Err = web.Scrub(sealed.Err, secrets)
 	}
 	return &sealed
-}
-
-// scrub replaces an error whose text holds a secret: a server may repeat what
-// it was sent.
-func scrub(err error, secrets []string) error {
-	text := err.Error()
-	found := false
-	for _, secret := range secrets {
-		if len(secret) > 3 && strings.Contains(text, secret) {
-			text, found = strings.ReplaceAll(text, secret, hidden), true
-		}
-	}
-	if found {
-		return errors.New(text)
-	}
-	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/web"
 )
 
 // Folder follows a folder that is no repository: its files as they are now, with
@@ -25,7 +26,7 @@ func Folder(name string) (sources.Source, error) {
 		err = errors.New("it is no folder")
 	}
 	if err != nil {
-		return nil, &schema.Error{Op: "open folder", Resource: clean(name), Kind: schema.Terminal, Hint: "check the path", Err: err}
+		return nil, &schema.Error{Op: "open folder", Resource: web.Clean(name), Kind: schema.Terminal, Hint: "check the path", Err: err}
 	}
 	loc := Location{Kind: KindPath, Path: name}
 	return newFollower(Options{Timeout: defaultTimeout}, loc, &folder{loc: loc}), nil
@@ -194,7 +195,7 @@ func (s *fileStore) content(blob sources.Hash, limit int64) ([]byte, error) {
 	defer root.Close()
 	data, _, err := readFile(root, name, min(limit, sources.MaxFileSize))
 	if err == nil && hashObject("blob", data) != blob {
-		err = fmt.Errorf("%s has changed since", clean(name))
+		err = fmt.Errorf("%s has changed since", web.Clean(name))
 	}
 	return data, err
 }

@@ -11,6 +11,7 @@ import (
 	known "golang.org/x/crypto/ssh/knownhosts"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/web"
 )
 
 // hostKeys are the host keys that are trusted.
@@ -23,7 +24,7 @@ type hostKeys struct {
 func readHostKeys(files []string) (hostKeys, error) {
 	db, err := knownhosts.NewDB(existing(files)...)
 	if err != nil {
-		return hostKeys{}, fail(schema.Terminal, "correct or remove the line", errors.New(clean(err.Error())))
+		return hostKeys{}, fail(schema.Terminal, "correct or remove the line", errors.New(web.Clean(err.Error())))
 	}
 	return hostKeys{files: files, db: db}, nil
 }
@@ -60,7 +61,7 @@ func (c *hostKeyChecker) verify(addr string, remote net.Addr, key ssh.PublicKey)
 	case errors.As(err, &revoked):
 		c.failed = fail(schema.Terminal, "the host needs a new key", fmt.Errorf("the host key of %s is revoked: %s", c.loc.Host, shown))
 	default:
-		c.failed = fail(schema.Terminal, "check known_hosts", errors.New(clean(err.Error())))
+		c.failed = fail(schema.Terminal, "check known_hosts", errors.New(web.Clean(err.Error())))
 	}
 	return c.failed
 }

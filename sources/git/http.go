@@ -3,51 +3,40 @@ package git
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/web"
 )
 
 const (
-	maxRedirects  = 5
-	infoRefs      = "/info/refs"
-	refsQuery     = "service=git-upload-pack"
-	refsType      = "application/x-git-upload-pack-advertisement"
-	requestType   = "application/x-git-upload-pack-request"
-	resultType    = "application/x-git-upload-pack-result"
-	dialTimeout   = 20 * time.Second
-	idleTimeout   = 90 * time.Second
-	maxHTTPHeader = 256 << 10
+	maxRedirects = 5
+	infoRefs     = "/info/refs"
+	refsQuery    = "service=git-upload-pack"
+	refsType     = "application/x-git-upload-pack-advertisement"
+	requestType  = "application/x-git-upload-pack-request"
+	resultType   = "application/x-git-upload-pack-result"
 )
 
 // httpTransport speaks git's smart protocol over http and https.
 type httpTransport struct {
 	loc         Location
 	credentials Credentials
-	proxy       func(*http.Request) (*url.URL, error)
+	connections web.Connections
 
 	mu   sync.Mutex
-	base *http.Transport
-	ca   []byte // that base trusts
 	cred Credential
 }
 
 func newHTTPTransport(loc Location, credentials Credentials, proxy func(*http.Request) (*url.URL, error)) *httpTransport {
-	if proxy == nil {
-		proxy = http.ProxyFromEnvironment
-	}
-	return &httpTransport{loc: loc, credentials: credentials, proxy: proxy}
+	return &httpTransport{loc: loc, credentials: credentials, connections: web.Connections{Proxy: proxy}}
 }
 
 // open asks for the refs.
@@ -56,9 +45,9 @@ func (t *httpTransport) open(ctx context.Context) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := t.roundTripper(cred.CA)
+	base, err := t.connections.Trusting(cred.CA)
 	if err != nil {
-		return nil, err
+		return nil, fail(schema.Terminal, "put PEM certificates into the caFile of "+t.loc.Host, err)
 	}
 	s := &httpSession{ctx: ctx, hasToken: cred.Token != ""}
 	s.client = &http.Client{
@@ -105,50 +94,6 @@ func (t *httpTransport) credential() (Credential, error) {
 	return cred, nil
 }
 
-// roundTripper is made once, and again when the certificates to trust change.
-func (t *httpTransport) roundTripper(ca []byte) (*http.Transport, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.base != nil && bytes.Equal(t.ca, ca) {
-		return t.base, nil
-	}
-	var roots *x509.CertPool // nil: the system's
-	if len(ca) > 0 {
-		var err error
-		if roots, err = x509.SystemCertPool(); err != nil {
-			roots = x509.NewCertPool()
-		}
-		if !roots.AppendCertsFromPEM(ca) {
-			return nil, fail(schema.Terminal, "put PEM certificates into the caFile of "+t.loc.Host, errors.New("caFile holds no certificate"))
-		}
-	}
-	if t.base != nil {
-		t.base.CloseIdleConnections()
-	}
-	t.ca = ca
-	t.base = &http.Transport{
-		Proxy:                  t.proxyFor,
-		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
-		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    dialTimeout,
-		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: maxHTTPHeader,
-		ForceAttemptHTTP2:      true,
-	}
-	return t.base, nil
-}
-
-// proxyFor keeps the text of a broken proxy setting, which may hold a password,
-// out of errors.
-func (t *httpTransport) proxyFor(req *http.Request) (*url.URL, error) {
-	proxy, err := t.proxy(req)
-	if err != nil {
-		return nil, errors.New("the proxy setting is no URL")
-	}
-	return proxy, nil
-}
-
 func (t *httpTransport) secrets() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,13 +107,7 @@ func (t *httpTransport) secrets() []string {
 	return list
 }
 
-func (t *httpTransport) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.base != nil {
-		t.base.CloseIdleConnections()
-	}
-}
+func (t *httpTransport) close() { t.connections.Close() }
 
 func basicAuth(cred Credential) string {
 	if cred.Token == "" {
@@ -219,17 +158,15 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	from := via[len(via)-1].URL
 	switch {
 	case via[0].Method != http.MethodGet, len(via) > maxRedirects:
-		return errRedirect
+		return web.ErrRedirect
 	case req.URL.Scheme != "https" && (req.URL.Scheme != "http" || from.Scheme != "http"):
-		return errRedirect
+		return web.ErrRedirect
 	case !strings.HasSuffix(req.URL.Path, infoRefs) || req.URL.RawQuery != refsQuery:
-		return errRedirect
+		return web.ErrRedirect
 	}
 	req.URL.User = nil
 	return nil
 }
-
-var errRedirect = errors.New("the server redirects to where git does not follow")
 
 type httpSession struct {
 	ctx      context.Context
@@ -277,7 +214,7 @@ func (s *httpSession) do(method string, target url.URL, body []byte, wantType st
 	}
 	res, err := s.client.Do(req)
 	if err != nil {
-		return nil, connectError(err)
+		return nil, fail(web.Explain(err))
 	}
 	if err := s.checkAnswer(res, wantType); err != nil {
 		res.Body.Close()
@@ -310,25 +247,4 @@ func (s *httpSession) checkAnswer(res *http.Response, wantType string) error {
 	default:
 		return fail(schema.Transient, "", status)
 	}
-}
-
-// connectError tells what a person must fix from what passes, and leaves out
-// the URL, which a redirect may have filled with anything.
-func connectError(err error) error {
-	var outer *url.Error
-	if errors.As(err, &outer) {
-		err = outer.Err
-	}
-	var unknown x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
-	var wrongName x509.HostnameError
-	switch {
-	case errors.Is(err, errRedirect):
-		return fail(schema.Terminal, "use the repository's new URL", errRedirect)
-	case errors.As(err, &unknown):
-		return fail(schema.Terminal, "set caFile in the credentials of the host to the authority's certificate", errors.New("the server's certificate is signed by an unknown authority"))
-	case errors.As(err, &invalid), errors.As(err, &wrongName):
-		return fail(schema.Terminal, "the server needs a valid certificate for this name", err)
-	}
-	return fail(schema.Transient, "", err)
 }

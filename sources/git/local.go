@@ -18,6 +18,7 @@ import (
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/web"
 )
 
 // A local is a repository of this machine, read where it is. Nothing is ever
@@ -170,7 +171,7 @@ func checkFormat(refs *filesystem.Storage) error {
 		return errSHA256
 	}
 	if format := extensions.Option("refstorage"); format != "" && format != "files" {
-		return fail(schema.Terminal, "convert it with git refs migrate --ref-format=files", fmt.Errorf("refs stored as %s are not supported", clean(format)))
+		return fail(schema.Terminal, "convert it with git refs migrate --ref-format=files", fmt.Errorf("refs stored as %s are not supported", web.Clean(format)))
 	}
 	return nil
 }
@@ -262,5 +263,5 @@ func follow(refs *filesystem.Storage, name plumbing.ReferenceName) (final string
 		}
 		name = ref.Target()
 	}
-	return "", plumbing.ZeroHash, fmt.Errorf("refs point to refs without end at %s", clean(string(name)))
+	return "", plumbing.ZeroHash, fmt.Errorf("refs point to refs without end at %s", web.Clean(string(name)))
 }

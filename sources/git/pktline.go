@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/berthdev/berth/sources/web"
 )
 
 // maxPkt is the longest line of the protocol, its four digits included.
@@ -18,7 +20,7 @@ var errProtocol = errors.New("the answer is not git's protocol")
 // remoteError is what the server itself says is wrong. Its text is the server's.
 type remoteError string
 
-func (e remoteError) Error() string { return "the server says: " + clean(string(e)) }
+func (e remoteError) Error() string { return "the server says: " + web.Clean(string(e)) }
 
 var errorPrefix = []byte("ERR ")
 

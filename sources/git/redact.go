@@ -3,10 +3,9 @@ package git
 import (
 	"strings"
 	"unicode"
-)
 
-// hidden stands where a secret was.
-const hidden = "***"
+	"github.com/berthdev/berth/sources/web"
+)
 
 // Redact returns a URL fit for logs and errors, whatever is wrong with it:
 // without passwords, without the user name of an http URL (tokens stand there),
@@ -30,7 +29,7 @@ func Redact(raw string) string {
 		head = strings.ToValidUTF8(head[:maxShown], "") + "..."
 	}
 	if cut || cutQuery {
-		head += "?" + hidden
+		head += "?" + web.Hidden
 	}
 	return head
 }
@@ -46,13 +45,13 @@ func redactUser(scheme, rest string) string {
 	user, host := rest[:at], rest[at+1:]
 	authority, _, hasPath := strings.Cut(user, "/")
 	if hasPath && !strings.Contains(authority, "@") && isHostPort(authority) {
-		return authority + "/" + hidden + "@" + host
+		return authority + "/" + web.Hidden + "@" + host
 	}
 	name, _, hasPassword := strings.Cut(user, ":")
 	if !hasPassword && strings.Contains(strings.ToLower(scheme), "ssh") && userName.MatchString(name) {
 		return rest
 	}
-	return hidden + "@" + host
+	return web.Hidden + "@" + host
 }
 
 // isHostPort tells whether s is a host with or without a port, so that what

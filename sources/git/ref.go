@@ -10,6 +10,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/web"
 )
 
 const (
@@ -50,7 +51,7 @@ func parseRef(raw string) (refSpec, error) {
 		}
 	}
 	if spec.name == "" && spec.tags == nil {
-		e := fail(schema.Invalid, "name a branch, a tag, a full commit hash or a SemVer range such as ^1.2", fmt.Errorf("ref %q: %w", clean(raw), err))
+		e := fail(schema.Invalid, "name a branch, a tag, a full commit hash or a SemVer range such as ^1.2", fmt.Errorf("ref %q: %w", web.Clean(raw), err))
 		e.Op = "read ref"
 		return refSpec{}, e
 	}
@@ -140,7 +141,7 @@ func (r *resolver) add(hash plumbing.Hash, name []byte) {
 		r.addVersion(hash, string(tag), peeled)
 	}
 	if isBranch && len(r.some) < maxNamedBranches {
-		r.some = append(r.some, clean(string(short)))
+		r.some = append(r.some, web.Clean(string(short)))
 	}
 	if r.wantTips && (isBranch || isTag) && !peeled {
 		r.tips = append(r.tips, hash)
@@ -197,5 +198,5 @@ func (r *resolver) result() (target, error) {
 	if r.spec.name == headName {
 		return target{}, fail(schema.Terminal, "set ref; "+hint, errors.New("the remote's HEAD points to no commit"))
 	}
-	return target{}, fail(schema.Terminal, hint, fmt.Errorf("no branch, tag or version matches ref %q", clean(r.spec.raw)))
+	return target{}, fail(schema.Terminal, hint, fmt.Errorf("no branch, tag or version matches ref %q", web.Clean(r.spec.raw)))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/web"
 )
 
 // A remote is a repository behind a transport, with its mirror here.
@@ -43,7 +44,7 @@ func (r *remote) load(ctx context.Context) error {
 		return err
 	}
 	if damage != nil {
-		r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", clean(damage.Error()))
+		r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", web.Clean(damage.Error()))
 	}
 	r.mirror = m
 	return nil
@@ -135,7 +136,7 @@ func (r *remote) distrust(err error) {
 		return
 	}
 	r.stale = true
-	r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", clean(err.Error()))
+	r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", web.Clean(err.Error()))
 }
 
 // ask opens a session and finds out what the ref points to.
@@ -185,7 +186,7 @@ func (r *remote) fetch(ctx context.Context, s session, t target, caps capabiliti
 			if err == nil || ctx.Err() != nil || hopeless(err) {
 				return err
 			}
-			r.opts.Logger.Debug("incremental fetch failed; fetching everything", "repo", r.loc.String(), "error", clean(err.Error()))
+			r.opts.Logger.Debug("incremental fetch failed; fetching everything", "repo", r.loc.String(), "error", web.Clean(err.Error()))
 			if s, t, caps, err = r.ask(ctx); err != nil {
 				return err
 			}

@@ -15,7 +15,11 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/web"
 )
+
+// dialTimeout bounds how long a connection to an ssh server or agent takes.
+const dialTimeout = 20 * time.Second
 
 // sshTransport speaks git's protocol over ssh.
 type sshTransport struct {
@@ -141,7 +145,7 @@ func loginError(ctx context.Context, loc Location, hostKey *schema.Error, err er
 	case strings.Contains(err.Error(), "unable to authenticate"):
 		return fail(schema.Terminal, "the key for "+loc.Host+" is not accepted; add its public half to the repository or user there", errors.New("ssh login refused"))
 	}
-	return fail(schema.Transient, "", errors.New(clean(err.Error())))
+	return fail(schema.Transient, "", errors.New(web.Clean(err.Error())))
 }
 
 func (s *sshSession) refs() io.Reader { return s.stdout }
@@ -165,7 +169,7 @@ func (s *sshSession) explain(err error) error {
 		return err
 	}
 	s.close() // waits until all of it is here
-	text := clean(s.stderr.String())
+	text := web.Clean(s.stderr.String())
 	if text == "" {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/web"
 )
 
 // A treeStore holds folders and files by hash.
@@ -180,9 +181,9 @@ func inFolder(dir string, err error) error {
 
 func shorten(dir string) string {
 	if len(dir) > maxName {
-		return clean(dir[:maxName]) + "..."
+		return web.Clean(dir[:maxName]) + "..."
 	}
-	return clean(dir)
+	return web.Clean(dir)
 }
 
 // entries makes objects a treeStore.

@@ -1,0 +1,66 @@
+package forgetest
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/berthdev/berth/sources/forge"
+)
+
+// expectPullRequests compares what is listed for a base.
+func (f *fixture) expectPullRequests(base string, want ...forge.PullRequest) {
+	f.Helper()
+	got, err := f.repo.PullRequests(f.ctx, base)
+	f.must(err)
+	for i, p := range got {
+		if u, err := url.Parse(p.URL); err != nil || u.Host == "" {
+			f.Errorf("pull request %d has the page %q", p.Number, p.URL)
+		}
+		got[i].URL = ""
+	}
+	for i := range want {
+		want[i].URL = ""
+	}
+	if !slices.Equal(got, want) {
+		f.Errorf("pull requests of %q are\n%+v, want\n%+v", base, got, want)
+	}
+}
+
+// testPullRequests lists what is open, by base.
+func testPullRequests(f *fixture) {
+	f.expectPullRequests("")
+	plain := f.Open(f.T, Proposal{Title: "declare <b>stardist</b> for @john | é", Base: "main"})
+	other := f.Open(f.T, Proposal{Title: "to another branch", Base: "next"})
+	draft := f.Open(f.T, Proposal{Title: "not yet", Base: "main", Draft: true})
+	fork := f.Open(f.T, Proposal{Title: "from a stranger", Base: "main", Fork: true})
+	closed := f.Open(f.T, Proposal{Title: "no more", Base: "main"})
+
+	f.expectPullRequests("main", closed, fork, draft, plain)
+	f.Close(f.T, closed.Number)
+	f.expectPullRequests("main", fork, draft, plain)
+	f.expectPullRequests("next", other)
+	f.expectPullRequests("", fork, draft, other, plain)
+	f.expectPullRequests("nowhere")
+	f.expectPullRequests("main&state=closed")
+
+	if f.Gone {
+		gone := f.Open(f.T, Proposal{Title: "from nowhere", Base: "next", Fork: true, Gone: true})
+		f.expectPullRequests("next", gone, other)
+	}
+}
+
+// testPullRequestPages has more than a forge lists at once, and where that costs
+// nothing, more than are looked at.
+func testPullRequestPages(f *fixture) {
+	count := 55
+	if f.Many {
+		count = forge.MaxPullRequests + 5
+	}
+	var want []forge.PullRequest
+	for i := range count {
+		want = append(want, f.Open(f.T, Proposal{Title: fmt.Sprint("proposal ", i), Base: "main"}))
+	}
+	slices.Reverse(want)
+	f.expectPullRequests("main", want[:min(count, forge.MaxPullRequests)]...)
+}
