@@ -64,12 +64,15 @@ func (s *Sender) start(ctx context.Context) (next time.Time, underway int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	for h := range s.busy {
-		x := h.choose(now)
-		for ; x.best.commit != nil; x = h.choose(now) {
-			s.begin(ctx, x.best, now)
+	for h, news := range s.busy {
+		if news || !h.next.IsZero() && !now.Before(h.next) {
+			x := h.choose(now)
+			for ; x.best.commit != nil; x = h.choose(now) {
+				s.begin(ctx, x.best, now)
+			}
+			h.next, s.busy[h] = x.next, false
 		}
-		next = earliest(next, x.next)
+		next = earliest(next, h.next)
 		if len(h.busy) == 0 {
 			delete(s.busy, h)
 		}
@@ -136,6 +139,7 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.underway--
+	s.busy[o.commit.repo.host] = true
 	o.end()
 	now, r := time.Now(), o.commit.repo
 	var limited *forge.Limited

@@ -56,7 +56,8 @@ type fakeForges struct {
 	// latency is how long each request takes.
 	latency time.Duration
 
-	until    map[string]time.Time // hosts that asked to wait
+	asking   map[string]time.Time // when hosts asked to wait
+	until    map[string]time.Time // and until when
 	underway map[target]int
 	busy     map[string]int // requests under way, by host
 	disturbs map[target]bool
@@ -65,7 +66,7 @@ type fakeForges struct {
 
 func newForges() *fakeForges {
 	return &fakeForges{
-		has: map[target]forge.Status{}, count: map[target]int{}, until: map[string]time.Time{},
+		has: map[target]forge.Status{}, count: map[target]int{}, asking: map[string]time.Time{}, until: map[string]time.Time{},
 		underway: map[target]int{}, busy: map[string]int{}, disturbs: map[target]bool{},
 	}
 }
@@ -206,7 +207,7 @@ func (r *fakeRepo) answer(ctx context.Context, q request) (done func(), f fault)
 		r.underway[q.target]--
 		r.busy[at]--
 		if l := (*forge.Limited)(nil); errors.As(f.err, &l) && l.Until.After(r.until[at]) {
-			r.until[at] = l.Until
+			r.asking[at], r.until[at] = time.Now(), l.Until
 		}
 	}
 	var answered <-chan time.Time // for ever
@@ -226,7 +227,7 @@ func (r *fakeRepo) judge(at string, q request) {
 	complain := func(text string, args ...any) {
 		r.wrong = append(r.wrong, fmt.Sprintf("%v: %s", q, fmt.Sprintf(text, args...)))
 	}
-	if q.at.Before(r.until[at]) {
+	if q.at.After(r.asking[at]) && q.at.Before(r.until[at]) {
 		complain("the forge asked to wait until %v", r.until[at])
 	}
 	if r.underway[q.target] > 0 {

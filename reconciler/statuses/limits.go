@@ -56,6 +56,7 @@ type host struct {
 	name  string
 	repos int            // that are known
 	busy  map[*repo]bool // those with busy commits
+	next  time.Time      // when something may be done, unless something happens; zero: never
 
 	underway int
 	failing  int       // of these, those about repositories that failed last time

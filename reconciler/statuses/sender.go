@@ -53,7 +53,7 @@ type Sender struct {
 
 	mu       sync.Mutex // guards what follows, and whatever hangs on it
 	hosts    map[string]*host
-	busy     map[*host]bool   // those with busy repositories
+	busy     map[*host]bool   // those with busy repositories; true: something happened
 	repos    map[string]*repo // by clone URL
 	turn     uint64           // counts what is said and asked
 	underway int              // requests
