@@ -205,7 +205,7 @@ func (s *Sender) succeeded(o *outcome, now time.Time) {
 	}
 	s.recovered(r)
 	r.strikes, c.strikes, c.trouble, k.trouble = 0, 0, trouble{}, trouble{}
-	k.known, k.has = true, o.sent
+	k.known, k.has, k.hearsay = true, o.sent, false
 	s.counted(k)
 	s.metrics.sent(now.Sub(o.said))
 	s.tally(k)

@@ -19,15 +19,15 @@ func same(told, has forge.Status) bool {
 	return told.Description == has.Description || cut && strings.HasPrefix(told.Description, beginning)
 }
 
+// fits tells whether the forge has what was said last.
+func (k *key) fits() bool {
+	return k.known && (k.has == k.want || k.hearsay && same(k.want, k.has))
+}
+
 // found takes in what the forge said that it has of a context.
 func (k *key) found(st forge.Status) {
 	k.count = max(k.count, 1)
-	switch {
-	case k.known && same(k.has, st): // what was sent is known better than what is told of it
-	case k.wanted && same(k.want, st):
-		k.has = k.want
-	default:
-		k.has = st
+	if !k.known || !same(k.has, st) { // what was sent is known better than what is told of it
+		k.known, k.has, k.hearsay = true, st, true
 	}
-	k.known = true
 }

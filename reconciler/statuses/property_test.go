@@ -100,8 +100,8 @@ func (h history) may(st forge.Status, now time.Time) bool {
 // is over, each forge has last what was said last.
 func TestDelivery(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		acts := rapid.SliceOfN(rapid.Custom(drawAct), 1, 60).Draw(rt, "acts")
-		faults := rapid.SliceOfN(rapid.Custom(drawFault), 0, 40).Draw(rt, "faults")
+		acts := rapid.SliceOfN(rapid.Custom(drawAct), 10, 100).Draw(rt, "acts")
+		faults := rapid.SliceOfN(rapid.Custom(drawFault), 5, 80).Draw(rt, "faults")
 		gitlab := rapid.Bool().Draw(rt, "gitlab")
 		var p *post
 		synctest.Test(t, func(t *testing.T) {
@@ -140,6 +140,7 @@ func (p *post) deliver(acts []act, faults []func() fault) {
 			p.Set(a.target.repo, a.target.commit, a.status)
 		case a.restart:
 			p.stop()
+			p.set(func() { clear(p.until) }) // the next process is told anew
 			p.start(a.grace)
 			for t, h := range said {
 				p.Set(t.repo, t.commit, h[len(h)-1].Status)

@@ -68,6 +68,7 @@ type key struct {
 	want    forge.Status // what was said last, if wanted
 	known   bool
 	has     forge.Status // what the forge has, if known
+	hearsay bool         // has is what the forge told, not what was sent
 	turn    uint64       // its place among those that wait
 	since   time.Time    // when want was said
 	sending bool
@@ -79,7 +80,7 @@ type key struct {
 // waits tells whether something is to be said.
 func (k *key) waits() bool {
 	switch {
-	case !k.wanted, k.known && k.has == k.want, k.count >= lastStatuses:
+	case !k.wanted, k.fits(), k.count >= lastStatuses:
 		return false
 	case k.count >= lastWords && k.known:
 		return k.has.State != k.want.State
