@@ -26,8 +26,6 @@ func (k *key) fits() bool {
 
 // found takes in what the forge said that it has of a context.
 func (k *key) found(st forge.Status) {
+	k.known, k.has, k.hearsay = true, st, true
 	k.count = max(k.count, 1)
-	if !k.known || !same(k.has, st) { // what was sent is known better than what is told of it
-		k.known, k.has, k.hearsay = true, st, true
-	}
 }

@@ -134,20 +134,17 @@ type fakeRepo struct {
 }
 
 func (r *fakeRepo) Statuses(ctx context.Context, commit string) (out []forge.Status, err error) {
-	done, failure := r.answer(ctx, request{target: target{r.url, commit, ""}})
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	defer done()
-	if failure.err != nil {
-		return nil, failure.err
-	}
-	for t, st := range r.has {
-		if t.repo == r.url && t.commit == commit {
-			delete(r.disturbs, t)
-			out = append(out, r.told(st))
+	r.set(func() { // as early as can be: what is told may be outdated when it arrives
+		for t, st := range r.has {
+			if t.repo == r.url && t.commit == commit {
+				delete(r.disturbs, t)
+				out = append(out, r.told(st))
+			}
 		}
-	}
-	return out, nil
+	})
+	done, failure := r.answer(ctx, request{target: target{r.url, commit, ""}})
+	r.set(done)
+	return out, failure.err
 }
 
 // told returns a status as the forge tells it.

@@ -100,6 +100,27 @@ func TestABurst(t *testing.T) {
 	})
 }
 
+// What changes all the time keeps its place among those that wait.
+func TestAPlaceIsKept(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		for i := range 30 {
+			p.Set(desired, "c1", status(fmt.Sprint("berth/", i), forge.Success, "running"))
+		}
+		p.pass(0)
+		p.Set(desired, "c1", status("berth/restless", forge.Pending, "0"))
+		for i := range 60 {
+			p.Set(desired, "c1", status(fmt.Sprint("berth/later-", i), forge.Success, "running"))
+		}
+		for i := range 15 {
+			p.Set(desired, "c1", status("berth/restless", forge.Pending, fmt.Sprint(i)))
+			p.pass(time.Second)
+		}
+		if got := p.last(desired, "c1", "berth/restless"); got == " " {
+			t.Error("it was not sent")
+		}
+	})
+}
+
 // most tells of any time in which more was sent.
 func (p *post) most(t *testing.T, in time.Duration, most int) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 type task struct {
 	commit  *commit
 	key     *key
+	tried   time.Time // when it failed last, if the repository fails
 	summary bool
 	turn    uint64
 }
@@ -18,9 +19,12 @@ type task struct {
 func isSummary(context string) bool { return !strings.Contains(context, "/") }
 
 // before tells which of two tasks of a host comes first: summaries do, then newer
-// commits, then what waits longer.
+// commits, then what waits longer. Of what may fail again, it is what was tried
+// longest ago: it is not known what of it is the matter.
 func (t task) before(u task) bool {
 	switch {
+	case !t.tried.Equal(u.tried):
+		return t.tried.Before(u.tried)
 	case t.summary != u.summary:
 		return t.summary
 	case t.commit.order != u.commit.order:
@@ -37,8 +41,12 @@ type choice struct {
 	next time.Time // zero: nothing until something happens
 }
 
-// offer considers a task that may be begun at a time.
-func (x *choice) offer(t task, at time.Time) {
+// offer considers a task that may be begun at a time, after the trouble it had.
+func (x *choice) offer(t task, own *trouble, at time.Time) {
+	if t.commit.repo.trouble.failures > 0 {
+		t.tried = own.failed
+	}
+	at = latest(at, own.until)
 	switch {
 	case at.After(x.now):
 		x.wait(at)
@@ -107,7 +115,7 @@ func (c *commit) offer(x *choice) (busy bool) {
 		if len(c.asks) == 0 && !c.wanted() {
 			return busy
 		}
-		x.offer(c.look(), c.trouble.until)
+		x.offer(c.look(), &c.trouble, time.Time{})
 		return true
 	}
 	for _, k := range c.keys {
@@ -117,7 +125,7 @@ func (c *commit) offer(x *choice) (busy bool) {
 		busy = true
 		if !k.sending {
 			t := task{commit: c, key: k, summary: isSummary(k.want.Context), turn: k.turn}
-			x.offer(t, latest(c.trouble.until, k.trouble.until, c.repo.host.sendAt(t.summary)))
+			x.offer(t, &k.trouble, latest(c.trouble.until, c.repo.host.sendAt(t.summary)))
 		}
 	}
 	return busy || c.sending > 0

@@ -35,6 +35,7 @@ type repo struct {
 
 	underway int
 	trouble  trouble
+	warned   bool            // that it fails is in the log
 	strikes  int             // commits in a row that came to nothing until a person acts
 	told     map[string]bool // what was logged already
 	used     uint64          // the turn at which it was last spoken of

@@ -128,6 +128,12 @@ func TestALateArrivalOfAFormerProcess(t *testing.T) {
 		})
 		p.pass(time.Minute)
 		p.want("berth success 1 of 1 running")
+		p.restart()
+		p.Set(desired, "c1", status("berth", forge.Success, "1 of 1 running"))
+		p.pass(30 * time.Second)
+		p.set(func() { clear(p.has) }) // a forge that was put back
+		p.pass(time.Minute)
+		p.want("berth success 1 of 1 running")
 	})
 }
 

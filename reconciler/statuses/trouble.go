@@ -83,6 +83,7 @@ func (s *Sender) refused(o *outcome, now time.Time) {
 	s.tell(r, slog.LevelError, "commit statuses are refused", o.err)
 	if k == nil || !o.reached {
 		fail(&r.trouble)
+		r.warned = true
 		for _, c := range r.commits {
 			c.answer(o.err)
 		}
@@ -97,23 +98,26 @@ func (s *Sender) refused(o *outcome, now time.Time) {
 	}
 	if r.strikes >= repoStrikes {
 		fail(&r.trouble)
+		r.warned = true
 	}
 }
 
 // missed takes in an error that goes away by itself. As long as a repository
-// fails, one request at a time finds out whether it still does. What failed while
-// others did not waits longer than they, so that it cannot keep them back.
+// fails, one request at a time finds out whether it still does, each time about
+// something else if there is. What fails by itself has pauses of its own.
 func (s *Sender) missed(o *outcome, now time.Time) {
 	pause := func(t *trouble) time.Duration { return s.spread(doubled(firstRetry, t.failures+1, lastRetry)) }
 	r, own := o.commit.repo, &o.commit.trouble
 	if o.key != nil {
 		own = &o.key.trouble
 	}
-	if r.trouble.failures == 0 {
-		own.fail(now, 2*pause(own), o.err)
+	if r.trouble.failures == 0 || own.failed.Equal(r.trouble.failed) {
+		own.fail(now, pause(own), o.err)
 	}
+	own.failed = now
 	r.trouble.fail(now, pause(&r.trouble), o.err)
-	if n := r.trouble.failures; n&(n-1) == 0 { // when it is new, and then ever less often
+	if n := max(own.failures, r.trouble.failures); n&(n-1) == 0 { // when it is new, and then ever less often
+		r.warned = true
 		s.log.Warn("commit statuses cannot be told", "repo", r.name, "error", o.err, "kind", schema.KindOf(o.err),
 			"failures", n, "retry", r.trouble.until.Sub(now).Round(time.Millisecond))
 	}
@@ -121,11 +125,13 @@ func (s *Sender) missed(o *outcome, now time.Time) {
 
 // recovered takes in that a request about a repository succeeded.
 func (s *Sender) recovered(r *repo) {
-	if n := r.trouble.failures; n > 0 {
-		s.log.Info("commit statuses can be told again", "repo", r.name, "failures", n)
+	if r.warned {
+		s.log.Info("commit statuses can be told again", "repo", r.name)
+	}
+	if r.trouble.failures > 0 {
 		clear(r.told)
 	}
-	r.trouble = trouble{}
+	r.trouble, r.warned = trouble{}, false
 }
 
 // maxTold is how many reasons are remembered as told.

@@ -88,6 +88,31 @@ func TestOneThingThatFails(t *testing.T) {
 	})
 }
 
+// A newer commit that the forge cannot tell anything of keeps older ones not back.
+func TestOneCommitThatFails(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		p.faults = func(r request) fault {
+			if r.commit == "c9" {
+				return fault{err: transient("500")}
+			}
+			return fault{}
+		}
+		p.Set(desired, "c1", status("berth", forge.Pending, "0 of 1 running"))
+		p.Set(desired, "c9", status("berth", forge.Success, "1 of 1 running"))
+		p.pass(24 * time.Hour)
+		for i := range 100 {
+			p.Set(desired, "c1", status("berth", forge.Pending, fmt.Sprint(i)))
+			p.pass(6 * time.Minute)
+			if got := p.last(desired, "c1", "berth"); got != fmt.Sprint("pending ", i) {
+				t.Fatalf("%d: it is %s", i, got)
+			}
+		}
+		if n := p.asked(); n > 500 || p.log.count("cannot be told") > 20 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
 // What a person must mend is told once, and tried seldom.
 func TestARefusal(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *post) {
@@ -120,7 +145,7 @@ func TestARefusal(t *testing.T) {
 		}
 		p.set(func() { p.faults, p.requests = nil, nil })
 		p.pass(3 * time.Hour)
-		if got := len(p.sent()); got != 301 {
+		if got := len(p.sent()); got != 301 || p.log.count("can be told again") != 1 {
 			t.Errorf("%d sent", got)
 		}
 	})
