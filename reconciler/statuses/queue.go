@@ -35,6 +35,8 @@ type repo struct {
 
 	underway int
 	trouble  trouble
+	misses   int             // errors that went away by themselves, as the log counts them
+	missed   time.Time       // the last of them
 	warned   bool            // that it fails is in the log
 	strikes  int             // commits in a row that came to nothing until a person acts
 	told     map[string]bool // what was logged already

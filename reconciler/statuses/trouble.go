@@ -102,6 +102,9 @@ func (s *Sender) refused(o *outcome, now time.Time) {
 	}
 }
 
+// quietTime is how long nothing must have failed for the next failure to be news.
+const quietTime = time.Hour
+
 // missed takes in an error that goes away by itself. As long as a repository
 // fails, one request at a time finds out whether it still does, each time about
 // something else if there is. What fails by itself has pauses of its own.
@@ -116,10 +119,14 @@ func (s *Sender) missed(o *outcome, now time.Time) {
 	}
 	own.failed = now
 	r.trouble.fail(now, pause(&r.trouble), o.err)
-	if n := max(own.failures, r.trouble.failures); n&(n-1) == 0 { // when it is new, and then ever less often
+	if now.Sub(r.missed) > quietTime {
+		r.misses = 0
+	}
+	r.missed = now
+	if r.misses++; r.misses&(r.misses-1) == 0 { // when it is new, and then ever less often
 		r.warned = true
 		s.log.Warn("commit statuses cannot be told", "repo", r.name, "error", o.err, "kind", schema.KindOf(o.err),
-			"failures", n, "retry", r.trouble.until.Sub(now).Round(time.Millisecond))
+			"failures", r.misses, "retry", r.trouble.until.Sub(now).Round(time.Millisecond))
 	}
 }
 

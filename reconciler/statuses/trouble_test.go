@@ -88,16 +88,17 @@ func TestOneThingThatFails(t *testing.T) {
 	})
 }
 
-// A newer commit that the forge cannot tell anything of keeps older ones not back.
-func TestOneCommitThatFails(t *testing.T) {
+// Newer commits about which the forge fails keep no older one back.
+func TestCommitsThatFail(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *post) {
 		p.faults = func(r request) fault {
-			if r.commit == "c9" {
+			if r.commit != "c1" {
 				return fault{err: transient("500")}
 			}
 			return fault{}
 		}
 		p.Set(desired, "c1", status("berth", forge.Pending, "0 of 1 running"))
+		p.Set(desired, "c8", status("berth", forge.Failure, "superseded"))
 		p.Set(desired, "c9", status("berth", forge.Success, "1 of 1 running"))
 		p.pass(24 * time.Hour)
 		for i := range 100 {
@@ -107,7 +108,7 @@ func TestOneCommitThatFails(t *testing.T) {
 				t.Fatalf("%d: it is %s", i, got)
 			}
 		}
-		if n := p.asked(); n > 500 || p.log.count("cannot be told") > 20 {
+		if n := p.asked(); n > 1000 || p.log.count("cannot be told") > 20 {
 			t.Errorf("asked %d times", n)
 		}
 	})
