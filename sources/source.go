@@ -6,6 +6,8 @@
 //   - git: mirrors of repositories, near and far
 //   - follow: keeps sources current, by webhook, file event and poll, and turns
 //     their snapshots into the desired state and the catalog
+//   - forge: what is told to, and asked of, the software behind a git host
+//   - web: what git over http and the forges' APIs share
 //   - webhook: handlers that turn a forge's request into a hint for follow
 //   - desired: the desired state, an immutable value
 //   - catalog: the apps, releases and flavours, an immutable value

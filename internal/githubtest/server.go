@@ -154,9 +154,13 @@ func (s *Server) routes() http.Handler {
 	api("POST /repos/{owner}/{name}/issues/{number}/comments", s.inRepo(s.postComment))
 	api("PATCH /repos/{owner}/{name}/issues/comments/{id}", s.inRepo(s.patchComment))
 	if !s.gitea {
+		api("GET /meta", func(*call) answer { return answer{http.StatusOK, map[string]any{"installed_version": "3.19.0"}} })
 		api("GET /app", s.getApp)
 		api("GET /repos/{owner}/{name}/installation", s.getInstallation)
 		api("POST /app/installations/{id}/access_tokens", s.postAccessToken)
+	}
+	if s.gitea {
+		api("GET /version", func(*call) answer { return answer{http.StatusOK, map[string]any{"version": "1.26.0"}} })
 	}
 	api("GET /", func(*call) answer { return notFound })
 	mux.HandleFunc("/", s.serveGit)
@@ -177,6 +181,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, do func(*call) an
 		s.t.Errorf("githubtest: %v", err)
 	}
 	if !s.gitea {
+		w.Header().Set("X-GitHub-Request-Id", fmt.Sprintf("%04X:0001", len(s.requests)))
 		got.status = s.conditional(c, got.status, data)
 		s.limits.count(c, got.status)
 	}

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
@@ -125,6 +126,28 @@ func TestARolloutThatIsTakenBack(t *testing.T) {
 		r.expectRollouts(j, "one", "0.2.0 superseded, 0.1.0 ready")
 		r.publish("0.1.0", "0.2.0")
 		r.expectRollouts(j, "one", "0.2.0 progressing, 0.2.0 superseded, 0.1.0 ready")
+	})
+}
+
+// Where the release that failed is withdrawn, and somebody removed its pod, what
+// ran before is what was asked for.
+func TestWhatRanBeforeIsAskedForAgain(t *testing.T) {
+	recorded(t, 1, func(r *rig, j *journal.Journal) {
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{StartError: "exec: no such file"})
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.publish("0.1.0", "0.2.0")
+		r.expectRollouts(j, "one", "0.2.0 failed, 0.1.0 ready")
+		r.declare(hello("one", func(d *schema.Deployment) { d.Suspend = true }))
+		for _, c := range r.pods("one") {
+			if c.State == backends.PodFailed {
+				r.engines[0].Delete(c.ID)
+			}
+		}
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.expect("one", engine.StateReady, "0.1.0")
+		r.expectRollouts(j, "one", "0.1.0 ready, 0.2.0 failed, 0.1.0 ready")
 	})
 }
 

@@ -24,10 +24,14 @@ func (e *Engine) beginRollout(d planner.Decision, task string) {
 		return
 	}
 	s.anew = false
-	e.journal.Begin(journal.Rollout{
+	e.journal.Begin(rolloutTo(d, s.Commit, string(d.Action)+": "+d.Reason))
+}
+
+func rolloutTo(d planner.Decision, commit, reason string) journal.Rollout {
+	return journal.Rollout{
 		Deployment: d.Deployment, Version: d.Release, Flavour: d.Flavour, Backend: d.Backend,
-		Commit: s.Commit, Input: input, Reason: string(d.Action) + ": " + d.Reason,
-	})
+		Commit: commit, Input: d.Workload.InputHash(), Reason: reason,
+	}
 }
 
 // turnRollout notes where the rollout stands that a decision leads to. One to
@@ -37,7 +41,10 @@ func (e *Engine) turnRollout(d planner.Decision, to journal.RolloutState, reason
 	switch {
 	case !known, d.Workload == nil, last.State != journal.Progressing && (last.State != journal.Failed || to != journal.Ready):
 		return
-	case last.Backend != d.Backend || last.Input != d.Workload.InputHash():
+	case last.Backend == d.Backend && last.Input == d.Workload.InputHash():
+	case last.State == journal.Failed: // what ran before is asked for again, and runs on
+		e.journal.Begin(rolloutTo(d, e.statuses[d.Deployment].Commit, "what failed is not asked for any more"))
+	default:
 		to, reason = journal.Superseded, last.Reason
 	}
 	e.journal.Turn(d.Deployment, to, reason)

@@ -68,7 +68,7 @@ func ConfiguredCredentials(entries []schema.Credential, env Environment) Credent
 	agent := env.Getenv("SSH_AUTH_SOCK")
 	return func(loc Location) (Credential, error) {
 		var cred Credential
-		if i := matchEntry(entries, loc); i >= 0 {
+		if i := EntryFor(entries, loc); i >= 0 {
 			var err error
 			if cred, err = resolve(entries[i], tokens[i]); err != nil {
 				return Credential{}, err
@@ -81,7 +81,9 @@ func ConfiguredCredentials(entries []schema.Credential, env Environment) Credent
 	}
 }
 
-func matchEntry(entries []schema.Credential, loc Location) int {
+// EntryFor returns the index of the entry that [ConfiguredCredentials] takes for
+// the location; negative: there is none.
+func EntryFor(entries []schema.Credential, loc Location) int {
 	found := -1
 	for i, entry := range entries {
 		host := strings.ToLower(strings.TrimSpace(entry.Host))
@@ -118,7 +120,7 @@ func resolve(entry schema.Credential, token string) (Credential, error) {
 		if file == "" {
 			return nil
 		}
-		data, err := readSecret(file)
+		data, err := ReadSecret(file)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", what, err))
 		}
@@ -135,7 +137,8 @@ func resolve(entry schema.Credential, token string) (Credential, error) {
 	return cred, nil
 }
 
-func readSecret(file string) ([]byte, error) {
+// ReadSecret reads a file with a secret, which is short.
+func ReadSecret(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -164,7 +167,7 @@ func withUserDefaults(cred Credential, home, agent string) Credential {
 		if home == "" || agent != "" {
 			break
 		}
-		if key, err := readSecret(filepath.Join(home, ".ssh", name)); err == nil {
+		if key, err := ReadSecret(filepath.Join(home, ".ssh", name)); err == nil {
 			cred.SSHKey = key
 			break
 		}

@@ -57,7 +57,7 @@ func OpenDir(path string) (*Dir, error) {
 
 // holder tells who has the lock, as far as the lock file says.
 func holder(name string) string {
-	data, err := readSecret(name)
+	data, err := ReadSecret(name)
 	pid, convErr := strconv.Atoi(strings.TrimSpace(string(data)))
 	if err != nil || convErr != nil {
 		return "another process"

@@ -29,16 +29,14 @@ const (
 type httpTransport struct {
 	loc         Location
 	credentials Credentials
-	proxy       func(*http.Request) (*url.URL, error)
+	connections web.Connections
 
 	mu   sync.Mutex
-	base *http.Transport
-	ca   []byte // that base trusts
 	cred Credential
 }
 
 func newHTTPTransport(loc Location, credentials Credentials, proxy func(*http.Request) (*url.URL, error)) *httpTransport {
-	return &httpTransport{loc: loc, credentials: credentials, proxy: proxy}
+	return &httpTransport{loc: loc, credentials: credentials, connections: web.Connections{Proxy: proxy}}
 }
 
 // open asks for the refs.
@@ -47,9 +45,9 @@ func (t *httpTransport) open(ctx context.Context) (session, error) {
 	if err != nil {
 		return nil, err
 	}
-	base, err := t.roundTripper(cred.CA)
+	base, err := t.connections.Trusting(cred.CA)
 	if err != nil {
-		return nil, err
+		return nil, fail(schema.Terminal, "put PEM certificates into the caFile of "+t.loc.Host, err)
 	}
 	s := &httpSession{ctx: ctx, hasToken: cred.Token != ""}
 	s.client = &http.Client{
@@ -96,25 +94,6 @@ func (t *httpTransport) credential() (Credential, error) {
 	return cred, nil
 }
 
-// roundTripper is made once, and again when the certificates to trust change.
-func (t *httpTransport) roundTripper(ca []byte) (*http.Transport, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.base != nil && bytes.Equal(t.ca, ca) {
-		return t.base, nil
-	}
-	base, err := web.Transport(ca, t.proxy)
-	if err != nil {
-		return nil, fail(schema.Terminal, "put PEM certificates into the caFile of "+t.loc.Host, err)
-	}
-	if t.base != nil {
-		t.base.CloseIdleConnections()
-	}
-	t.ca = ca
-	t.base = base
-	return t.base, nil
-}
-
 func (t *httpTransport) secrets() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -128,13 +107,7 @@ func (t *httpTransport) secrets() []string {
 	return list
 }
 
-func (t *httpTransport) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.base != nil {
-		t.base.CloseIdleConnections()
-	}
-}
+func (t *httpTransport) close() { t.connections.Close() }
 
 func basicAuth(cred Credential) string {
 	if cred.Token == "" {

@@ -4,12 +4,14 @@
 package web
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/berthdev/berth/schema"
@@ -51,6 +53,45 @@ func Transport(ca []byte, proxy func(*http.Request) (*url.URL, error)) (*http.Tr
 		MaxResponseHeaderBytes: maxHeader,
 		ForceAttemptHTTP2:      true,
 	}, nil
+}
+
+// Connections are those to one host. They are made once, and again when the
+// authorities to trust change. The zero value is ready for use.
+type Connections struct {
+	Proxy func(*http.Request) (*url.URL, error) // as for [Transport]
+	Idle  int                                   // how many are kept at most; 0: one
+
+	mu   sync.Mutex
+	base *http.Transport
+	ca   []byte // that base trusts
+}
+
+// Trusting returns the connections that trust ca.
+func (c *Connections) Trusting(ca []byte) (*http.Transport, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.base != nil && bytes.Equal(c.ca, ca) {
+		return c.base, nil
+	}
+	base, err := Transport(ca, c.Proxy)
+	if err != nil {
+		return nil, err
+	}
+	base.MaxIdleConnsPerHost = max(c.Idle, base.MaxIdleConnsPerHost)
+	if c.base != nil {
+		c.base.CloseIdleConnections()
+	}
+	c.base, c.ca = base, ca
+	return base, nil
+}
+
+// Close closes those that nothing uses.
+func (c *Connections) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.base != nil {
+		c.base.CloseIdleConnections()
+	}
 }
 
 // quietProxy keeps the text of a broken proxy setting, which may hold a password,

@@ -1,9 +1,9 @@
 package rest
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -44,17 +44,17 @@ func HasNext(header http.Header) bool {
 	})
 }
 
-var (
-	errTooLong = fmt.Errorf("the answer is longer than %d bytes", forge.MaxResponse)
-	errNoList  = errors.New("the answer is no list")
-)
+// ErrTooLong is the error for an answer of which no more is read.
+var ErrTooLong = errors.New("the answer is too long")
+
+var errNoList = errors.New("the answer is no list")
 
 // read reads what a call has asked for.
 func (c *Client) read(call Call, body io.Reader, into any) error {
 	if into == nil {
 		return nil
 	}
-	dec := json.NewDecoder(&bounded{body, forge.MaxResponse})
+	dec := json.NewDecoder(&bounded{body, cmp.Or(call.Limit, forge.MaxResponse)})
 	read, ok := into.(Reader)
 	if !ok {
 		read = func(dec *json.Decoder) error { return dec.Decode(into) }
@@ -79,7 +79,7 @@ type bounded struct {
 
 func (b *bounded) Read(p []byte) (int, error) {
 	if b.left <= 0 {
-		return 0, errTooLong
+		return 0, ErrTooLong
 	}
 	n, err := b.r.Read(p[:min(len(p), b.left)])
 	b.left -= n

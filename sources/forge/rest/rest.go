@@ -113,6 +113,7 @@ type Call struct {
 	Query    url.Values
 	Body     any    // sent as JSON; nil: nothing is
 	ETag     string // of an answer that is known: 304 [Refusal] if it still holds
+	Limit    int    // bytes of the answer that are read; 0: [forge.MaxResponse]
 }
 
 // Do makes a request and decodes the answer's body into the value that into

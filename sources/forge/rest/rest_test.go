@@ -45,7 +45,7 @@ func TestAnswers(t *testing.T) {
 		"nothing":     {200, ``, schema.Transient, "breaks off"},
 		"text":        {200, `<html>`, schema.Transient, "not the JSON of a forge"},
 		"other type":  {200, `[1]`, schema.Transient, "not the JSON of a forge"},
-		"long":        {200, strings.Repeat(" ", forge.MaxResponse+1), schema.Transient, "longer than"},
+		"long":        {200, strings.Repeat(" ", forge.MaxResponse+1), schema.Transient, "too long"},
 		"message":     {400, `{"message":"no \u001b[31mgood"}`, schema.Terminal, "look at a/b: the forge answers 400 Bad Request: no [31mgood"},
 		"fields":      {400, `{"message":{"name":["is taken","is bad"],"age":["is 3"]}}`, schema.Terminal, "age is 3, name is taken, is bad"},
 		"errors":      {422, `{"message":"Validation Failed","errors":[{"code":"custom","message":"too long"},{"field":"base"}]}`, schema.Terminal, "Validation Failed: too long, field base"},
