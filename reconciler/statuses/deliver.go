@@ -215,7 +215,7 @@ func (s *Sender) succeeded(o *outcome, now time.Time) {
 func (s *Sender) counted(k *key) {
 	if k.count++; k.count == lastStatuses {
 		s.log.Warn("a forge takes only so many statuses of one commit and context; what comes of it is no more told there",
-			"repo", k.commit.repo.name, "commit", k.commit.hash, "context", k.want.Context, "most", forge.MaxStatuses)
+			"repo", k.commit.repo.name, "commit", short(k.commit.hash), "context", k.want.Context, "most", forge.MaxStatuses)
 	}
 }
 

@@ -1,10 +1,10 @@
 // Package statuses tells forges what became of commits.
 //
-// A [Sender] delivers commit statuses: at least once, those of one commit and
-// context in order, the newest last. It keeps what was said last, and what the
-// forge is known to have; the difference is what it sends. So what was overtaken
-// is skipped, and what the forge has already is not sent again, also not after a
-// restart: the forge is asked first.
+// A [Reporter] decides what is said of which commit. A [Sender] delivers it: at
+// least once, what is said of one commit and context in order, the newest last. It
+// keeps what was said last, and what the forge is known to have; the difference is
+// what it sends. So what was overtaken is skipped, and what the forge has already
+// is not sent again, also not after a restart: the forge is asked first.
 package statuses
 
 import (
@@ -20,6 +20,8 @@ import (
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/forge"
 )
+
+var _ Outbox = (*Sender)(nil)
 
 const defaultGrace = 2 * time.Second
 

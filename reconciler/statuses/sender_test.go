@@ -291,9 +291,9 @@ func TestForgettingRepositories(t *testing.T) {
 		for i := range 2100 {
 			p.Set(fmt.Sprintf("https://%d.example.org/x.git", i), "c1", status("berth", forge.Success, "1 of 1 running"))
 		}
-		p.pass(time.Minute)
+		p.pass(0)
 		p.set(func() { p.faults, p.requests = nil, nil })
-		p.pass(time.Hour)
+		p.pass(time.Minute / 2)
 		if got := len(p.sent()); got != 2000 || p.last("https://2099.example.org/x.git", "c1", "berth") == " " {
 			t.Errorf("%d sent", got)
 		}
