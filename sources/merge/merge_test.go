@@ -287,7 +287,7 @@ func TestMergeHash(t *testing.T) {
 		}
 		return merged.Hash()
 	}
-	if do(1, 2, 0) != do(1, 2, 0) {
+	if first, again := do(1, 2, 0), do(1, 2, 0); first != again {
 		t.Error("equal inputs, but another hash")
 	}
 	if do(1, 2, 0) == do(2, 1, 0) || do(1, 2, 0) == trees[1].Hash() {
@@ -316,7 +316,7 @@ func TestMergeEnters(t *testing.T) {
 		t.Errorf("differences are %q, %v", found, err)
 	}
 	stop := errors.New("enough")
-	if err := merged.Diff(context.Background(), nil, nil, func(sources.Change) error { return stop }); err != stop {
+	if err := merged.Diff(context.Background(), nil, nil, func(sources.Change) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("error is %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
