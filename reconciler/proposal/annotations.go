@@ -29,7 +29,7 @@ func (r *Report) Annotations(folder string) string {
 	}
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		a.add(row.level(), row.Position, "plan", row.phrase()+row.because())
+		a.add(row.level(), row.Position, "plan", row.annotation())
 	}
 	for _, note := range r.Notes {
 		a.add("notice", schema.Position{}, "plan", note)
@@ -49,12 +49,12 @@ func (r *Row) level() string {
 	}
 }
 
-// because adds the reason, where the phrase does not hold it.
-func (r *Row) because() string {
+// annotation says what would become of it, and why.
+func (r *Row) annotation() string {
 	if r.Action == planner.Wait || r.Action == planner.Hold {
-		return ""
+		return r.phrase() // which holds the reason
 	}
-	return " (" + r.Reason + ")"
+	return r.phrase() + " (" + r.Reason + ")"
 }
 
 type annotations struct {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 
 	"github.com/berthdev/berth/reconciler/planner"
@@ -19,8 +18,8 @@ const (
 	mostChoices   = 40
 )
 
-// New tells what would become of the deployments of an input if p were its
-// desired state. before is the plan that is being carried out: what it placed,
+// New tells what would become of the deployments of an input, whose desired state
+// is that of p.Base, if p were its desired state. before is the plan that is being carried out: what it placed,
 // and whose pods may be on their way, stays there. It may be nil.
 //
 // What is held only for a reading that is yet to succeed counts as if it had, for
@@ -49,7 +48,8 @@ func New(in planner.Input, before *planner.Plan, p Proposed) *Report {
 		Base: p.Base, Head: p.Head, MergeBase: p.MergeBase, Branch: p.Branch,
 		Conflicts: slices.Sorted(slices.Values(p.Conflicts)), Notes: notes,
 	}
-	r.Errors, r.Old = broughtErrors(in.Desired.Errors(), p.State.Errors())
+	r.Errors = p.Problems.Errors()
+	r.Old = max(0, len(p.State.Errors())-len(r.Errors))
 	r.compare(in, without, with)
 	r.finish(later, with.plan)
 	if in.Rewound != "" && r.Changes.Remove > 0 {
@@ -58,8 +58,10 @@ func New(in planner.Input, before *planner.Plan, p Proposed) *Report {
 	return r
 }
 
-// Now tells what a plan of an input would do, as if that were proposed.
-func Now(in planner.Input, plan *planner.Plan) *Report {
+// Now tells what is to be done of an input now, as if that were proposed.
+func Now(in planner.Input) *Report {
+	in.Backends = discreet(in.Backends)
+	plan := planner.New(in)
 	r := &Report{Base: plan.Commit(), current: true}
 	if in.Desired != nil {
 		r.Errors = in.Desired.Errors()
@@ -69,8 +71,9 @@ func Now(in planner.Input, plan *planner.Plan) *Report {
 			r.Unchanged++
 			continue
 		}
-		s := side{in.Desired, plan}
-		r.Rows = append(r.Rows, s.row(in, d, running(d.From)))
+		row := side{in.Desired, plan}.row(in, d, running(d.From))
+		row.Declared = true // as far as it goes: nothing is compared
+		r.Rows = append(r.Rows, row)
 	}
 	r.finish(in, plan)
 	return r
@@ -110,7 +113,7 @@ func (r *Report) compareOne(in planner.Input, without, with side, was, is planne
 	row := with.row(in, is, without.goal(was))
 	row.Declared = otherwise
 	row.Changed = changed(was, is)
-	if from, to := row.places(); from.Release != to.Release || from.Flavour != to.Flavour {
+	if from, to := row.Places(); from.Release != to.Release || from.Flavour != to.Flavour {
 		row.Changed = slices.DeleteFunc(row.Changed, func(name string) bool { return name == "image" }) // it follows
 	}
 	row.Position = cmp.Or(row.Position, was.Position)
@@ -207,29 +210,6 @@ func removesMore(without, with *planner.Plan) bool {
 	}
 	return false
 }
-
-// broughtErrors returns the errors that were not there before, and how many were.
-// One that only moved to another line is not new.
-func broughtErrors(before, now schema.Problems) (brought schema.Problems, old int) {
-	type key struct{ file, path, message string }
-	of := func(p schema.Problem) key { return key{p.File, p.Path, lines.ReplaceAllString(p.Message, "")} }
-	known := map[key]int{}
-	for _, p := range before {
-		known[of(p)]++
-	}
-	for _, p := range now {
-		if k := of(p); known[k] > 0 {
-			known[k]--
-			old++
-			continue
-		}
-		brought = append(brought, p)
-	}
-	return brought, old
-}
-
-// lines are the places that messages tell, as in "is declared also at a.yaml:3:1".
-var lines = regexp.MustCompile(`:\d+(:\d+)?`)
 
 // sameDocument tells whether two documents declare the same, wherever they stand.
 func sameDocument(a, b *schema.Deployment) bool {

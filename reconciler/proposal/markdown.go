@@ -167,38 +167,28 @@ func (r *Report) table() string {
 	}
 	lines := make([]string, len(r.Rows))
 	for i := range r.Rows {
-		lines[i] = r.Rows[i].cells(r.current)
+		lines[i] = r.Rows[i].cells()
 	}
 	return "| | deployment | release | flavour | backend | pods | why |\n|---|---|---|---|---|---|---|\n" +
 		rows(lines, "| ", " |", roomRows) + "\n"
 }
 
 // cells renders a row.
-func (r *Row) cells(current bool) string {
-	from, to := r.places()
+func (r *Row) cells() string {
+	from, to := r.Places()
 	what := signs[r.Action]
 	if r.Fails {
 		what = "**never runs**"
 	}
-	why := r.Reason
-	if r.Why != "" && (r.Action == planner.Create || r.Action == planner.Replace) {
-		why += "; " + r.Why
-	}
-	if len(r.Changed) > 0 {
-		why += "; changes " + strings.Join(r.Changed, ", ")
-	}
-	if !r.Declared && !current {
-		why += " (it follows from others)"
-	}
 	return strings.Join([]string{
 		what, code(r.Deployment), arrow(code(from.Release), code(to.Release)), arrow(code(from.Flavour), code(to.Flavour)),
-		arrow(code(from.Backend), code(to.Backend)), r.pods(), prose(why),
+		arrow(code(from.Backend), code(to.Backend)), r.pods(), prose(r.Because()),
 	}, " | ")
 }
 
 // pods says how many there are, and what becomes of them.
 func (r *Row) pods() string {
-	from, to := r.places()
+	from, to := r.Places()
 	var parts []string
 	switch {
 	case r.From == nil && r.To == nil:

@@ -33,6 +33,8 @@ type Proposed struct {
 	Head      string   // the commit that is proposed; empty: it is none, but a folder
 	MergeBase string   // the newest commit that both have; empty: none, or not known
 	Conflicts []string // files that both sides changed since; State holds those of base
+	// Problems are those of State that are not there without it.
+	Problems schema.Problems
 }
 
 // A Report is what would become of the deployments if a proposed desired state

@@ -186,8 +186,7 @@ func TestJSON(t *testing.T) {
 func TestNow(t *testing.T) {
 	base, head := stories()[3].worlds(t)
 	head.pods = base.pods
-	in := head.input()
-	r := proposal.Now(in, planner.New(in))
+	r := proposal.Now(head.input())
 	golden(t, "now.md", fmt.Sprintf("summary: %s\n\n%s\n%s", r.Summary(), r.Markdown(), r.Annotations("")))
 }
 

@@ -177,6 +177,33 @@ func changedEnv(was, is map[string]string) []string {
 	return names
 }
 
+// Places returns From and To, empty where there is nothing.
+func (r *Row) Places() (from, to Placement) {
+	if r.From != nil {
+		from = *r.From
+	}
+	if r.To != nil {
+		to = *r.To
+	}
+	return from, to
+}
+
+// Because returns all reasons in a sentence: why it is done, why this release,
+// flavour and backend, and what of the specification is another.
+func (r *Row) Because() string {
+	text := r.Reason
+	if r.Why != "" && (r.Action == planner.Create || r.Action == planner.Replace) {
+		text += "; " + r.Why
+	}
+	if len(r.Changed) > 0 {
+		text += "; changes " + strings.Join(r.Changed, ", ")
+	}
+	if !r.Declared {
+		text += " (it follows from others)"
+	}
+	return text
+}
+
 // explain adds what else the deployment could have become.
 func (r *Row) explain(in planner.Input, plan *planner.Plan) {
 	e, err := plan.Explain(in, r.Deployment)

@@ -103,7 +103,7 @@ func (r *Row) phrase() string {
 
 // moves says from where to where: "0.4.9 -> 0.4.11 cuda on lab".
 func (r *Row) moves() string {
-	from, to := r.places()
+	from, to := r.Places()
 	text := moved(from.Release, to.Release)
 	if flavour := moved(from.Flavour, to.Flavour); flavour != "" {
 		text += " " + flavour
@@ -118,17 +118,6 @@ func (r *Row) moves() string {
 		text += ", changes " + strings.Join(r.Changed, ", ")
 	}
 	return text
-}
-
-// places returns from where and to where, empty where there is nothing.
-func (r *Row) places() (from, to Placement) {
-	if r.From != nil {
-		from = *r.From
-	}
-	if r.To != nil {
-		to = *r.To
-	}
-	return from, to
 }
 
 // moved renders what may be another than before: "0.4.9 -> 0.4.11".

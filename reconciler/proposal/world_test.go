@@ -137,7 +137,22 @@ func (w *world) taken(backend, gpu string) bool {
 // propose reports what becomes of the world if the files of another were in force.
 func (w *world) propose(other *world, conflicts ...string) *proposal.Report {
 	return proposal.New(w.input(), nil, proposal.Proposed{
-		State: other.state(), Branch: "main", Conflicts: conflicts,
+		State: other.state(), Branch: "main", Conflicts: conflicts, Problems: brought(w.state(), other.state()),
 		Base: "abcdef0123456789", Head: "fedcba9876543210", MergeBase: "0123456789abcdef",
 	})
+}
+
+// brought returns the problems that a state has and another has not, on whatever line.
+func brought(before, now *desired.State) schema.Problems {
+	known := map[string]bool{}
+	for _, p := range before.Problems() {
+		known[p.File+p.Path+p.Message] = true
+	}
+	var out schema.Problems
+	for _, p := range now.Problems() {
+		if !known[p.File+p.Path+p.Message] {
+			out = append(out, p)
+		}
+	}
+	return out
 }
