@@ -44,6 +44,12 @@ func (f *folder) contains(context.Context, string, string) (bool, error) { retur
 
 func (f *folder) history(context.Context, string, int) ([]sources.Commit, error) { return nil, nil }
 
+func (f *folder) at(context.Context, string) (*sources.Snapshot, error) {
+	return nil, fail(schema.Terminal, "name a git repository", errors.New("a folder that is no repository has no refs"))
+}
+
+func (f *folder) mergeBase(context.Context, string, string) (string, error) { return "", nil }
+
 func (f *folder) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	root, err := os.OpenRoot(f.loc.Path)
 	if err != nil {
