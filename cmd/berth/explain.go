@@ -107,7 +107,7 @@ declares one.`,
 	cmd.Flags().StringVar(&o.flavour, "flavour", "", "with --app: only this flavour")
 	cmd.Flags().StringVar(&o.backend, "backend", "", "with --app: only this backend")
 	cmd.Flags().StringSliceVar(&o.scopes, "scopes", nil, "with --app: the scopes that are granted (default all that the release needs)")
-	cmd.Flags().IntVar(&o.replicas, "replicas", 0, "with --app: the number of pods (default 1)")
+	cmd.Flags().IntVar(&o.replicas, "replicas", 1, "with --app: the number of pods")
 	cmd.Flags().StringVar(&o.cpu, "cpu", "", "with --app: CPUs for each pod, as 2 or 500m")
 	cmd.Flags().StringVar(&o.memory, "memory", "", "with --app: memory for each pod, as 4GB or 512Mi")
 	completeFlag(cmd, "app", "apps")
