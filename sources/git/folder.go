@@ -22,7 +22,11 @@ import (
 // that look at files at hand, not for serving.
 func Folder(name string) (sources.Source, error) {
 	info, err := os.Stat(name)
-	if err == nil && !info.IsDir() {
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err // the folder is named beside it
+	case !info.IsDir():
 		err = errors.New("it is no folder")
 	}
 	if err != nil {
