@@ -31,6 +31,7 @@ const lookTime = 10 * time.Second
 type look struct {
 	cfg     *schema.Config
 	hub     *follow.Hub
+	open    backendOpener
 	problem error // of sources that could not be read; what could be is there
 	close   func()
 }
@@ -96,7 +97,7 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 	}
 	log := newLogger(progress, schema.LogConfig{Level: "info"})
 	hub := newHub(cfg, lookOpener(mirrors, cfg, log), log, nil, nil)
-	l := &look{cfg: cfg, hub: hub, close: func() { hub.Close(); done() }}
+	l := &look{cfg: cfg, hub: hub, open: openBackends, close: func() { hub.Close(); done() }}
 	l.problem = hub.Once(ctx)
 	if hub.State() == nil {
 		l.close()
@@ -153,7 +154,7 @@ func lookDir() (*git.Dir, func(), error) {
 
 // input asks every backend once and returns what the planner needs.
 func (l *look) input(ctx context.Context) (planner.Input, error) {
-	bs, err := openBackends(ctx, l.cfg, slog.New(slog.DiscardHandler), true)
+	bs, err := l.open(ctx, l.cfg, slog.New(slog.DiscardHandler), true)
 	if err != nil {
 		return planner.Input{}, err
 	}
