@@ -6,9 +6,10 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 FUZZTIME ?= 3s
+EXPLORETIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check lint fuzz bench image engine engine-down cluster cluster-down forge forge-down tools FORCE
+.PHONY: help build demo test check lint fuzz explore bench image engine engine-down cluster cluster-down forge forge-down tools FORCE
 
 help: ## List the targets.
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -53,6 +54,9 @@ lint: tools ## Run golangci-lint.
 
 fuzz: ## Run every fuzz test for FUZZTIME.
 	@FUZZTIME=$(FUZZTIME) test/run.sh fuzz
+
+explore: ## Run the property tests with random seeds, those of each package for EXPLORETIME.
+	@EXPLORETIME=$(EXPLORETIME) test/run.sh explore
 
 bench: engine build ## Measure; the figures of docs/benchmarks.md come from here.
 	@test/run.sh start_cluster bench

@@ -264,6 +264,9 @@ type Event struct {
 	Deployment string
 	Pod        string // its name; may be empty
 	What       string // for people: "container died with exit code 137"
+	// Worse tells that the deployment is worse off: its pod ended, was removed or
+	// paused, lost its network, or is not healthy.
+	Worse bool
 	// Ours tells that the change follows from Berth's own act.
 	Ours bool
 }

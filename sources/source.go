@@ -11,6 +11,7 @@
 //   - webhook: handlers that turn a forge's request into a hint for follow
 //   - desired: the desired state, an immutable value
 //   - catalog: the apps, releases and flavours, an immutable value
+//   - merge: the files as they would be if a branch were merged
 //   - sorted: the immutable map that both are built of
 package sources
 
@@ -49,13 +50,29 @@ const (
 // first, as far as the history that is kept reaches; at most n, and at most
 // [MaxHistory]. Of an unknown commit there is none, which is no error.
 //
-// Methods are safe for concurrent use; Update runs one at a time. Every method
-// returns soon after its context ends.
+// At returns the snapshot of another ref, whatever Update may follow: a branch or
+// tag by name, any ref by its full name (refs/pull/7/head), or a full commit hash
+// that is here or that the remote gives out. What is missing is fetched, within
+// the bounds of Update and with its errors. It changes nothing of what is
+// followed, and neither waits for an Update nor lets one wait. Its snapshot can be
+// read at least until At has fetched fifty times more; after that, asking again
+// brings it back. A remote source must have been read once, by Update or Stored.
+//
+// MergeBase returns the best common ancestor of two commits, as git merge-base
+// does: one that is no ancestor of another common one. Where there are several,
+// it is always the same one. Empty means that there is none, or that the history
+// that is here does not reach to it. What At brings has its history with it where
+// the source keeps history.
+//
+// Methods are safe for concurrent use; Update runs one at a time, and so do At and
+// MergeBase. Every method returns soon after its context ends.
 type Source interface {
 	Update(ctx context.Context) (*Snapshot, error)
 	Stored(ctx context.Context) (*Snapshot, error)
 	Contains(ctx context.Context, newer, older string) (bool, error)
 	History(ctx context.Context, commit string, n int) ([]Commit, error)
+	At(ctx context.Context, ref string) (*Snapshot, error)
+	MergeBase(ctx context.Context, a, b string) (string, error)
 	Close() error
 }
 

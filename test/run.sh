@@ -3,6 +3,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 fuzztime=${FUZZTIME:-3s}
+exploretime=${EXPLORETIME:-30s}
+
+# A run says the same of the same commit: property tests begin with this seed.
+# Looking for what nobody thought of is what "explore" is for.
+export RAPID_SEED=${RAPID_SEED:-1}
 
 # packages lists our packages; those below test/ with a go.mod of their own are no part of this module.
 packages() { go list ./...; }
@@ -42,6 +47,30 @@ fuzz() {
 cut_off() {
 	grep -q '^ *context deadline exceeded$' .cache/fuzz.log && ! grep -q 'Failing input' .cache/fuzz.log
 }
+
+# explore runs the property tests of each package again and again for a time, with
+# seeds that nobody chose and ten times the checks. What it finds it tells with the
+# seed that shows it, and keeps in testdata/rapid, where every later run tries it first.
+explore() {
+	local package tests end runs binary=$PWD/.cache/explore.test log=$PWD/.cache/explore.log
+	for package in $(property_tests | xargs -n 1 dirname | sort -u); do
+		tests=$(property_tests | grep "^$package/[^/]*$" | xargs sed -n 's/^func \(Test[A-Z][A-Za-z0-9]*\)(.*/\1/p' | paste -sd '|')
+		go test -c -o "$binary" "$package"
+		runs=0 end=$((SECONDS + $(in_seconds "$exploretime")))
+		while [ "$runs" = 0 ] || [ "$SECONDS" -lt "$end" ]; do
+			(cd "$package" && RAPID_SEED=0 RAPID_CHECKS=1000 "$binary" -test.run "^($tests)\$" >"$log" 2>&1) || { cat "$log"; return 1; }
+			runs=$((runs + 1))
+		done
+		echo "explore $package: $runs times 1000 checks of each property"
+	done
+	rm -f "$binary"
+}
+
+# property_tests lists the files with property tests.
+property_tests() { grep -rl --include='*_test.go' --exclude-dir='.?*' '"pgregory.net/rapid"' .; }
+
+# in_seconds reads a duration such as 30s or 1m30s.
+in_seconds() { echo $(($(sed 's/m/*60+/; s/s/+/' <<<"$1")0)); }
 
 # image builds the container image and runs it, as little as shows that it works.
 image() {

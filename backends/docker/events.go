@@ -124,13 +124,13 @@ func (b *Backend) event(m events.Message) (backends.Event, bool) {
 		return backends.Event{}, false
 	}
 	b.cache.forget(m.Actor.ID)
-	what, ok := describe(m)
-	if !ok {
+	what, worse := describe(m)
+	if what == "" {
 		return backends.Event{}, false
 	}
 	name := labels["name"]
 	return backends.Event{
-		Deployment: labels[labelDeployment], Pod: name, What: what,
+		Deployment: labels[labelDeployment], Pod: name, What: what, Worse: worse,
 		Ours: b.acts.ours(m.Actor.ID, name, m.Action),
 	}, true
 }
@@ -150,38 +150,39 @@ func (b *Backend) networkEvent(m events.Message) (backends.Event, bool) {
 		deployment, running := b.cache.running(id)
 		b.cache.forget(id)
 		if running {
-			return backends.Event{Deployment: deployment, What: "container was disconnected from its network", Ours: b.acts.ours(id, "", m.Action)}, true
+			return backends.Event{Deployment: deployment, What: "container was disconnected from its network", Worse: true, Ours: b.acts.ours(id, "", m.Action)}, true
 		}
 	}
 	return backends.Event{}, false
 }
 
-// describe says in words what happened to a container.
-func describe(m events.Message) (string, bool) {
+// describe says in words what happened to a container, and whether it is worse off;
+// no words: nothing that matters.
+func describe(m events.Message) (what string, worse bool) {
 	if health, ok := strings.CutPrefix(string(m.Action), string(events.ActionHealthStatus)); ok {
 		health = strings.TrimPrefix(health, ": ")
 		if health != "healthy" && health != "unhealthy" {
 			return "", false // free text, of a check that runs
 		}
-		return "container is " + health, true
+		return "container is " + health, health == "unhealthy"
 	}
 	switch m.Action {
 	case events.ActionDie:
 		return "container died with exit code " + m.Actor.Attributes["exitCode"], true
 	case events.ActionCreate:
-		return "container was made", true
+		return "container was made", false
 	case events.ActionStart:
-		return "container was started", true
+		return "container was started", false
 	case events.ActionOOM:
 		return "container ran out of memory", true
 	case events.ActionPause:
 		return "container was paused", true
 	case events.ActionUnPause:
-		return "container runs on", true
+		return "container runs on", false
 	case events.ActionRename:
-		return "container was renamed", true
+		return "container was renamed", false
 	case events.ActionUpdate:
-		return "container's settings were changed", true
+		return "container's settings were changed", false
 	case events.ActionDestroy:
 		return "container was removed", true
 	}

@@ -70,7 +70,7 @@ func TestEventsSayWhatHappenedAndByWhom(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, what := range []string{"container was made", "container was started"} {
-		if e := stream.wait(what); !e.Ours || e.Deployment != "web" || e.Pod == "" {
+		if e := stream.wait(what); !e.Ours || e.Worse || e.Deployment != "web" || e.Pod == "" {
 			t.Errorf("event %+v", e)
 		}
 	}
@@ -78,14 +78,14 @@ func TestEventsSayWhatHappenedAndByWhom(t *testing.T) {
 	if err := b.engine.ContainerKill(b.context(), p.ID, "KILL"); err != nil {
 		t.Fatal(err)
 	}
-	if e := stream.wait("container died with exit code 137"); e.Ours || e.Pod != p.Name {
+	if e := stream.wait("container died with exit code 137"); e.Ours || !e.Worse || e.Pod != p.Name {
 		t.Errorf("event %+v", e)
 	}
 	b.ready(backend, w)
 	if _, err := b.engine.ContainerUpdate(b.context(), p.ID, container.UpdateConfig{Resources: container.Resources{CPUShares: 100}}); err != nil {
 		t.Fatal(err)
 	}
-	if e := stream.wait("container's settings were changed"); e.Ours {
+	if e := stream.wait("container's settings were changed"); e.Ours || e.Worse {
 		t.Errorf("event %+v", e)
 	}
 	if _, err := backend.Pods(b.context()); err != nil {
@@ -94,7 +94,7 @@ func TestEventsSayWhatHappenedAndByWhom(t *testing.T) {
 	if err := b.engine.NetworkDisconnect(b.context(), "berth-"+b.instance, p.ID, true); err != nil {
 		t.Fatal(err)
 	}
-	if e := stream.wait("container was disconnected from its network"); e.Ours || e.Deployment != "web" {
+	if e := stream.wait("container was disconnected from its network"); e.Ours || !e.Worse || e.Deployment != "web" {
 		t.Errorf("event %+v", e)
 	}
 	if err := backend.Remove(b.context(), "web", nil); err != nil {

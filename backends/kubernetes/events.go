@@ -85,7 +85,7 @@ func (s *session) happened(k *kind, before, now object, known bool) {
 		e.Pod = o.GetName()
 	}
 	if !e.Ours && !writing {
-		e.What = s.what(k, before, now, o)
+		e.What, e.Worse = s.what(k, before, now, o)
 	}
 	s.telling.Lock()
 	defer s.telling.Unlock()
@@ -94,9 +94,9 @@ func (s *session) happened(k *kind, before, now object, known bool) {
 	}
 }
 
-// what says in words what happened to an object if that is worth a word: it is not
-// what Kubernetes does about what Berth wrote.
-func (s *session) what(k *kind, before, now, o object) string {
+// what says in words what happened to an object if that is worth a word, and whether
+// the deployment is worse off: it is not what Kubernetes does about what Berth wrote.
+func (s *session) what(k *kind, before, now, o object) (words string, worse bool) {
 	if k == podKind {
 		was, _ := before.(*corev1.Pod)
 		is, _ := now.(*corev1.Pod)
@@ -104,17 +104,17 @@ func (s *session) what(k *kind, before, now, o object) string {
 	}
 	switch {
 	case k == replicaSets, before == nil:
-		return ""
+		return "", false
 	case now == nil && before.GetDeletionTimestamp() == nil:
-		return k.name + " was removed"
+		return k.name + " was removed", true
 	case now == nil:
-		return ""
+		return "", false
 	case before.GetDeletionTimestamp() == nil && now.GetDeletionTimestamp() != nil:
-		return k.name + " is being removed"
+		return k.name + " is being removed", true
 	case edited(k, before, now):
-		return k.name + " was changed by " + somebody(now)
+		return k.name + " was changed by " + somebody(now), false
 	}
-	return ""
+	return "", false
 }
 
 // somebody says who else changed an object last, as far as it is told: who only
@@ -149,39 +149,40 @@ func (s *session) unsettled(o object) bool {
 	return err != nil || !ok || d.DeletionTimestamp != nil || !settled(d)
 }
 
-// podChange says what happened to a pod. That pods of a rollout come and go is not
-// worth a word.
-func podChange(was, is *corev1.Pod, rollout bool) string {
+// podChange says what happened to a pod, and whether it is worse off. That pods of a
+// rollout come and go is not worth a word.
+func podChange(was, is *corev1.Pod, rollout bool) (words string, worse bool) {
 	switch {
 	case is == nil:
 		if rollout || was.DeletionTimestamp != nil {
-			return ""
+			return "", false
 		}
-		return "pod was removed"
+		return "pod was removed", true
 	case was == nil:
-		return unless(rollout, "pod was made")
+		return unless(rollout, "pod was made"), false
 	case is.DeletionTimestamp != nil:
-		return unless(rollout || was.DeletionTimestamp != nil, "pod is being removed")
+		quiet := rollout || was.DeletionTimestamp != nil
+		return unless(quiet, "pod is being removed"), !quiet
 	case is.Status.Phase == corev1.PodFailed && was.Status.Phase != corev1.PodFailed:
-		return "pod failed: " + message(is.Status.Message, message(is.Status.Reason, "no reason is told"))
+		return "pod failed: " + message(is.Status.Message, message(is.Status.Reason, "no reason is told")), true
 	}
 	before, now := appStatus(was), appStatus(is)
 	if now == nil {
-		return ""
+		return "", false
 	}
 	if end := lastEnd(now); end != nil && (before == nil || lastEnd(before) == nil || lastEnd(before).ContainerID != end.ContainerID) {
 		if end.Reason == whyOOM {
-			return "container was killed for using more memory than it may"
+			return "container was killed for using more memory than it may", true
 		}
-		return fmt.Sprintf("container ended with exit code %d", end.ExitCode)
+		return fmt.Sprintf("container ended with exit code %d", end.ExitCode), true
 	}
 	switch {
 	case now.State.Running != nil && (before == nil || before.State.Running == nil):
-		return unless(rollout, "container was started")
+		return unless(rollout, "container was started"), false
 	case before != nil && before.Ready && !now.Ready && now.State.Running != nil:
-		return "container is not ready any more"
+		return "container is not ready any more", true
 	}
-	return ""
+	return "", false
 }
 
 func unless(quiet bool, words string) string {

@@ -29,13 +29,14 @@ func (w *watcher) wake() {
 
 // emit tells all watchers of the container's instance.
 func (e *Engine) emit(c *container, what string, ours bool) {
+	worse := c.State != backends.PodRunning || c.Health == backends.HealthUnhealthy || e.find(c.ID) == nil
 	for w := range e.watchers {
 		switch {
 		case w.pod == c:
 			w.wake()
 		case w.pod == nil && w.instance == c.instance:
 			w.events = append(w.events, backends.Event{
-				Deployment: c.Deployment, Pod: c.Name, What: "container " + what, Ours: ours,
+				Deployment: c.Deployment, Pod: c.Name, What: "container " + what, Worse: worse, Ours: ours,
 			})
 			w.wake()
 		}

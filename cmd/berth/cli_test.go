@@ -57,6 +57,16 @@ func TestCommandsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestSections holds every setting that stands in a part of the configuration to a
+// name of that part.
+func TestSections(t *testing.T) {
+	for _, s := range schema.Settings() {
+		if section, _, nested := strings.Cut(s.Key, "."); nested && sections[section] == "" {
+			t.Errorf("%s: --%s is described without what it is about", s.Key, s.Flag)
+		}
+	}
+}
+
 // documentedRoot returns the commands as they are where no variable is set.
 func documentedRoot(t *testing.T) *cobra.Command {
 	for _, s := range schema.Settings() {

@@ -39,6 +39,8 @@ bash needs the package bash-completion; zsh needs "autoload -U compinit;
 compinit" before. The help of each shell's command tells where to keep the
 script for every session.`
 		cmd.Use = "completion bash|zsh|fish|powershell"
+		cmd.Args = noSuchCommand
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		cmd.Example = "  source <(berth completion bash)"
 		for _, sub := range cmd.Commands() {
 			describeShell(sub)
@@ -51,6 +53,7 @@ func describeShell(cmd *cobra.Command) {
 	if !known {
 		return
 	}
+	cmd.Args = noArgs
 	cmd.Short = "Print the script for " + cmd.Name()
 	cmd.Long = fmt.Sprintf("Print the completion script for %s. Load it for this session:\n\n  %s\n\nor for every new one:\n\n  %s", cmd.Name(), load.now, load.always)
 	if cmd.Name() == "bash" {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,7 +21,10 @@ type configFlags struct {
 }
 
 // sections name the parts of the configuration that settings stand in.
-var sections = map[string]string{"leaderElection": "leader election", "desired": "desired state", "log": "log", "status": "commit statuses", "webhooks": "webhooks"}
+var sections = map[string]string{
+	"access": "access", "tls": "TLS", "leaderElection": "leader election", "desired": "desired state", "log": "log",
+	"status": "commit statuses", "webhooks": "webhooks",
+}
 
 func addConfigFlags(cmd *cobra.Command) *configFlags {
 	f := &configFlags{values: map[string]*string{}, flags: map[string]string{}}
@@ -89,15 +91,15 @@ func (f *configFlags) read(cmd *cobra.Command, args []string) (*schema.Config, e
 	}
 	for _, s := range schema.Settings() {
 		if value, ok := os.LookupEnv(s.Env); ok {
-			if err := cfg.Set(s.Key, value); err != nil {
-				return nil, usageError{fmt.Errorf("%s: %w", s.Env, err)}
+			if err := cfg.Set(s.Env, value); err != nil {
+				return nil, usageError{err}
 			}
 		}
 	}
 	for _, s := range schema.Settings() {
 		if cmd.Flags().Changed(f.flags[s.Key]) {
-			if err := cfg.Set(s.Key, *f.values[s.Key]); err != nil {
-				return nil, usageError{fmt.Errorf("--%s: %w", s.Flag, err)}
+			if err := cfg.Set("--"+s.Flag, *f.values[s.Key]); err != nil {
+				return nil, usageError{err}
 			}
 		}
 	}
@@ -106,14 +108,22 @@ func (f *configFlags) read(cmd *cobra.Command, args []string) (*schema.Config, e
 			return nil, usageError{err}
 		}
 	}
-	if info, err := os.Stat(cfg.Desired.URL); err == nil && info.IsDir() {
+	if isPath(cfg.Desired.URL) {
 		// A folder may be named in any way that the shell knows, and its name, not
 		// "." or "..", names the instance.
+		var err error
 		if cfg.Desired.URL, err = filepath.Abs(cfg.Desired.URL); err != nil {
 			return nil, err
 		}
 	}
 	return cfg, nil
+}
+
+// isPath tells whether a URL is a path below the current folder or beside it: it
+// says so itself, or there is such a folder.
+func isPath(url string) bool {
+	info, err := os.Stat(url)
+	return err == nil && info.IsDir() || strings.HasPrefix(url, "./") || strings.HasPrefix(url, "../")
 }
 
 // complete fills in the defaults and checks the whole.

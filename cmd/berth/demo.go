@@ -53,7 +53,7 @@ end. The demo waits for Enter before each step; --once does not. With --keep the
 server stays after the story, with one app that runs and one that failed, so
 that the other commands have something to tell.`,
 		Example: "  berth demo\n  berth demo --once\n  berth demo --keep\n  berth demo --backend kubernetes --image registry.example.org/berth:1.0",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(schema.BackendType("").Values(), o.backend) {
 				return usageError{fmt.Errorf("--backend %s: there is no such type, say %s", o.backend, strings.Join(schema.BackendType("").Values(), " or "))}

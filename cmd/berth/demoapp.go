@@ -24,7 +24,7 @@ func newDemoApp(c console) *cobra.Command {
 		Use:    "demo-app",
 		Short:  "The app that the demo runs in its containers",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case check:

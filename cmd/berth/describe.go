@@ -79,18 +79,35 @@ func describeArgs(args []string) (*resource, string, error) {
 		kind, name = args[0], args[1]
 	} else if before, after, ok := strings.Cut(args[0], "/"); ok {
 		kind, name = before, after
-	} else if r, err := resourceOf(args[0]); err == nil && r.name == args[0] {
-		return nil, "", usageErrorf("describe: name one of the %s too, or use 'berth get %s'", r.name, r.name)
+	} else if r, err := resourceOf(args[0]); err == nil && (r.name == args[0] || r.one == args[0]) {
+		return nil, "", loneKind(r)
 	}
-	r, err := resourceOf(kind)
+	r, err := resourceAmong(kind, func(r *resource) string {
+		if stories[r.one].document == "" {
+			return ""
+		}
+		return r.one
+	})
 	if err != nil {
 		return nil, "", err
 	}
 	if stories[r.one].document == "" {
-		return nil, "", usageErrorf("describe: %s have no more to tell than 'berth get %s -o yaml' does", r.name, r.name)
+		return nil, "", untold(r)
 	}
 	_, err = r.split(name)
 	return r, name, err
+}
+
+// loneKind says what is missing beside a kind.
+func loneKind(r *resource) error {
+	if stories[r.one].document == "" {
+		return untold(r)
+	}
+	return usageErrorf("name one of the %s, as in 'berth describe %s NAME'; 'berth get %s' lists them", r.name, r.one, r.name)
+}
+
+func untold(r *resource) error {
+	return usageErrorf("%s have no more to tell than 'berth get %s -o yaml' does", r.name, r.name)
 }
 
 // A teller is what is known of one thing; its JSON is what programs get.

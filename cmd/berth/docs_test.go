@@ -24,6 +24,7 @@ type shape struct {
 	Properties  properties        `json:"properties"`
 	Required    []string          `json:"required"`
 	Items       *shape            `json:"items"`
+	AnyOf       []*shape          `json:"anyOf"`
 	Defs        map[string]*shape `json:"$defs"`
 }
 
@@ -124,9 +125,15 @@ func fieldTable(t *testing.T, path string) string {
 	return b.String()
 }
 
+// resolve follows a reference; of a text or a mapping it takes the mapping.
 func (root *shape) resolve(s *shape) *shape {
 	if name, ok := strings.CutPrefix(s.Ref, "#/$defs/"); ok {
 		return root.Defs[name]
+	}
+	for _, one := range s.AnyOf {
+		if one.Ref != "" {
+			return root.resolve(one)
+		}
 	}
 	return s
 }

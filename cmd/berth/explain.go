@@ -107,7 +107,7 @@ declares one.`,
 	cmd.Flags().StringVar(&o.flavour, "flavour", "", "with --app: only this flavour")
 	cmd.Flags().StringVar(&o.backend, "backend", "", "with --app: only this backend")
 	cmd.Flags().StringSliceVar(&o.scopes, "scopes", nil, "with --app: the scopes that are granted (default all that the release needs)")
-	cmd.Flags().IntVar(&o.replicas, "replicas", 0, "with --app: the number of pods (default 1)")
+	cmd.Flags().IntVar(&o.replicas, "replicas", 1, "with --app: the number of pods")
 	cmd.Flags().StringVar(&o.cpu, "cpu", "", "with --app: CPUs for each pod, as 2 or 500m")
 	cmd.Flags().StringVar(&o.memory, "memory", "", "with --app: memory for each pod, as 4GB or 512Mi")
 	completeFlag(cmd, "app", "apps")
@@ -118,11 +118,11 @@ declares one.`,
 		}
 		for _, flag := range appOnly {
 			if cmd.Flags().Changed(flag) {
-				return usageErrorf("explain: --%s asks about an app: name it with --app", flag)
+				return usageErrorf("--%s asks about an app: name it with --app", flag)
 			}
 		}
 		if len(args) == 0 {
-			return usageErrorf("explain: name a deployment, or an app with --app")
+			return usageErrorf("name a deployment, or an app with --app")
 		}
 		return flags.lookOrAsk(cmd, c, server, args[1:], "berth explain "+args[0]+" FOLDER",
 			func(ctx context.Context, l *look) error {
@@ -150,7 +150,7 @@ declares one.`,
 // explainApp asks the server what an app would get.
 func (o *explainOptions) explainApp(cmd *cobra.Command, c console, flags *configFlags, server *serverFlags, args []string) error {
 	if len(args) > 0 || flags.named(cmd, nil) {
-		return usageErrorf("explain: --app asks the server: name neither a deployment nor a desired state beside it")
+		return usageErrorf("--app asks the server: name neither a deployment nor a desired state beside it")
 	}
 	variables := map[string]any{"app": o.app}
 	for name, value := range map[string]string{"version": o.version, "flavour": o.flavour, "backend": o.backend, "memory": o.memory} {
@@ -170,6 +170,12 @@ func (o *explainOptions) explainApp(cmd *cobra.Command, c console, flags *config
 			return usageErrorf("--cpu: %v", err)
 		}
 		variables["cpu"] = float64(cpu) / 1000
+	}
+	if _, err := schema.ParseBytes(o.memory); o.memory != "" && err != nil {
+		return usageErrorf("--memory: %v", err)
+	}
+	if o.replicas < 0 || o.replicas > schema.MaxReplicas {
+		return usageErrorf("--replicas: %d is not between 0 and %d", o.replicas, schema.MaxReplicas)
 	}
 	ask, err := server.open()
 	if err != nil {

@@ -125,13 +125,13 @@ func (o getOptions) query(args []string, now time.Time) (getQuery, error) {
 	}
 	q := getQuery{getOptions: o, kind: r, names: names}
 	if len(names) > 0 && (len(o.selector) > 0 || o.search != "" || o.limit > 0) && r.byField == "" {
-		return q, usageError{errors.New("get: names leave nothing to select; leave out the names, or -l, --search and --limit")}
+		return q, usageError{errors.New("names leave nothing to select; leave out the names, or -l, --search and --limit")}
 	}
 	if o.watch && o.limit > 0 && r.byField == "" {
-		return q, usageError{errors.New("get: --watch shows all that matches; leave out --limit")}
+		return q, usageError{errors.New("--watch shows all that matches; leave out --limit")}
 	}
 	if o.limit < 0 {
-		return q, usageError{errors.New("--limit: a number of things cannot be negative")}
+		return q, usageErrorf("--limit: a number of things cannot be negative")
 	}
 	q.what = listing{search: o.search, limit: o.limit}
 	if q.what.filter, err = r.filter(o.selector, now); err != nil {

@@ -172,6 +172,7 @@ func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics pr
 		Same:     func(a, b string) bool { return git.SameRepo(at.resolve(a), at.resolve(b)) },
 		Key:      func(url string) string { return git.RepoKey(at.resolve(url)) },
 		LocalDir: at.dir,
+		Folder:   git.Folder,
 		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify,
 	})
 }

@@ -71,6 +71,9 @@ removed. A server that goes away meanwhile is asked again from where it stopped.
 		if !slices.Contains(prefixes, o.prefix) {
 			return usageErrorf("--prefix: %q is none of %s", o.prefix, strings.Join(prefixes, ", "))
 		}
+		if o.tail < -1 {
+			return usageErrorf("--tail: %d is no number of lines; -1 means all", o.tail)
+		}
 		if o.follow && !cmd.Flags().Changed("tail") && since.IsZero() {
 			o.tail = followTail
 		}
@@ -140,7 +143,12 @@ func (l *logs) find(ctx context.Context, name string) error {
 	if !ok {
 		return l.findDeployment(ctx, name)
 	}
-	r, err := resourceOf(kind)
+	r, err := resourceAmong(kind, func(r *resource) string {
+		if r.one == "pod" || r.one == "deployment" {
+			return r.one
+		}
+		return ""
+	})
 	switch {
 	case err != nil:
 		return err

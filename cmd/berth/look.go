@@ -65,7 +65,7 @@ func (f *configFlags) lookOrAsk(cmd *cobra.Command, c console, server *serverFla
 	do func(context.Context, *look) error, ask func(context.Context, *client.Client) error) error {
 	if f.named(cmd, args) {
 		if server.server != "" {
-			return usageErrorf("%s: --server asks a server, and a desired state that is named is looked at without one: name either", cmd.CommandPath())
+			return usageErrorf("--server asks a server, and a desired state that is named is looked at without one: name either")
 		}
 		return f.look(cmd, c, args, do)
 	}

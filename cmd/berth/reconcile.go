@@ -29,6 +29,12 @@ type waitOptions struct {
 func addWaitFlags(cmd *cobra.Command, o *waitOptions, timeout time.Duration, until string) {
 	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "ask for it, and do not wait for the outcome")
 	cmd.Flags().DurationVar(&o.timeout, "timeout", timeout, "how long to wait until "+until)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if o.timeout < 0 {
+			return usageErrorf("--timeout: a time cannot be negative")
+		}
+		return nil
+	}
 }
 
 func newReconcile(c console) *cobra.Command {
@@ -73,18 +79,24 @@ type target struct{ kind, name string }
 var targetKinds = []string{"source", "deployment", "backend"}
 
 func parseTarget(args []string) (target, error) {
-	if len(args) == 1 {
-		kind, name, ok := strings.Cut(args[0], "/")
-		if !ok {
-			return target{}, usageErrorf("reconcile: say what %s is: 'berth reconcile deployment %[1]s', or source, or backend", args[0])
-		}
-		args = []string{kind, name}
-	}
 	if len(args) == 0 {
 		return target{}, nil
 	}
-	r, err := resourceOf(args[0])
-	if err != nil {
+	if kind, name, ok := strings.Cut(args[0], "/"); ok && len(args) == 1 {
+		args = []string{kind, name}
+	}
+	r, err := resourceAmong(args[0], func(r *resource) string {
+		if r.one == "repo" || slices.Contains(targetKinds, r.one) {
+			return r.one
+		}
+		return ""
+	})
+	switch {
+	case len(args) == 1 && err == nil:
+		return target{}, usageErrorf("name one of the %s, as in 'berth reconcile %s NAME'", r.name, r.one)
+	case len(args) == 1:
+		return target{}, usageErrorf("say what %s is: 'berth reconcile deployment %[1]s', or source, or backend", args[0])
+	case err != nil:
 		return target{}, err
 	}
 	t := target{r.one, args[1]}
@@ -95,7 +107,7 @@ func parseTarget(args []string) (target, error) {
 		t.name = follow.DesiredName
 	}
 	if !slices.Contains(targetKinds, t.kind) {
-		return target{}, usageErrorf("reconcile: %s are not looked at by themselves; name a source, a deployment or a backend", r.name)
+		return target{}, usageErrorf("%s are not looked at by themselves; name a source, a deployment or a backend", r.name)
 	}
 	return t, nil
 }

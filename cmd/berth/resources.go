@@ -126,7 +126,7 @@ var resources = []*resource{
 		name: "commits", one: "commit", graphql: "Commit", page: maxPage, read: read[commitItem],
 		fields:  `hash short message author time inForce verdict summary since changed`,
 		columns: columnsOf("COMMIT", "VERDICT", "IN FORCE", "AUTHOR", "MESSAGE", "SUMMARY", "+HASH", "+CHANGED", "AGE"),
-		args:    []string{"hash"}, split: whole("hash"), nameBy: "short", unordered: true,
+		args:    []string{"hash"}, split: splitCommit, nameBy: "short", unordered: true,
 	},
 	{
 		name: "events", one: "event", short: []string{"ev"}, graphql: "Event", page: maxPage, read: read[eventItem],
@@ -139,22 +139,27 @@ var resources = []*resource{
 
 // resourceOf finds a kind by any of its names.
 func resourceOf(name string) (*resource, error) {
+	return resourceAmong(name, func(r *resource) string { return r.name })
+}
+
+// resourceAmong finds a kind by any of its names. Where there is none, the error
+// names those that the command takes: as offer spells them, empty for none.
+func resourceAmong(name string, offer func(*resource) string) (*resource, error) {
 	var known, all []string
 	for _, r := range resources {
 		spellings := append([]string{r.name, r.one}, r.short...)
 		if slices.Contains(spellings, strings.ToLower(name)) {
 			return r, nil
 		}
-		known, all = append(known, r.name), append(all, spellings...)
+		if word := offer(r); word != "" {
+			known, all = append(known, word), append(all, spellings...)
+		}
 	}
-	text := fmt.Sprintf("unknown kind %q; use one of %s", name, strings.Join(known, ", "))
 	if near := schema.Nearest(name, all); near != "" {
-		text = fmt.Sprintf("unknown kind %q; did you mean %s?", name, near)
+		return nil, usageErrorf("unknown kind %q; did you mean %s?", name, near)
 	}
-	return nil, usageErrorf("%s", text)
+	return nil, usageErrorf("unknown kind %q; use one of %s", name, strings.Join(known, ", "))
 }
-
-func usageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // whole takes a name as one argument.
 func whole(arg string) func(string) (map[string]any, error) {
@@ -178,6 +183,14 @@ func splitFlavour(name string) (map[string]any, error) {
 		}
 	}
 	return nil, usageErrorf("a flavour is named IDENTIFIER@VERSION/NAME, not %q", name)
+}
+
+// splitCommit reads a hash or the beginning of one.
+func splitCommit(name string) (map[string]any, error) {
+	if len(name) < 7 || strings.Trim(strings.ToLower(name), "0123456789abcdef") != "" {
+		return nil, usageErrorf("a commit is named by seven digits or more of its hash, not %q", name)
+	}
+	return map[string]any{"hash": name}, nil
 }
 
 // splitPod reads NAME, or BACKEND/NAME where two backends have a pod of one name.

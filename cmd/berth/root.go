@@ -36,9 +36,6 @@ func interactive(w any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// usageError is a command line that cannot be understood.
-type usageError struct{ error }
-
 // exitError ends the command with a code and says nothing more.
 type exitError int
 
@@ -48,7 +45,7 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 func execute(ctx context.Context, args []string, c console) int {
 	root := newRoot(c)
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	var code exitError
 	var usage usageError
 	switch {
@@ -56,8 +53,8 @@ func execute(ctx context.Context, args []string, c console) int {
 		return exitDone
 	case errors.As(err, &code):
 		return int(code)
-	case errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command"):
-		fmt.Fprintf(c.err, "berth: %v\nSee 'berth --help'.\n", err)
+	case errors.As(err, &usage):
+		fmt.Fprintf(c.err, "berth: %v\nSee '%s --help'.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
 		tellError(c.err, err)
@@ -105,19 +102,19 @@ func newRoot(c console) *cobra.Command {
 		Use:   "berth",
 		Short: "Run containerised apps as git declares them",
 		Long: `Berth follows git: app repositories publish releases and flavours, a
-desired-state repository declares deployments, and Berth keeps containers on
-Docker as declared.
+desired-state repository declares deployments, and Berth keeps pods on Docker
+and Kubernetes as declared.
 
 Start with "berth demo"; then "berth serve URL" with a desired-state repository.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noSuchCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	addGroup(root, "Run:", newServe(c), newDemo(c), newUninstall(c))
 	addGroup(root, "Ask what runs, and why:",
 		newGet(c), newDescribe(c), newTree(c), newLogs(c), newEvents(c), newTop(c), newSearch(c), newExplain(c))
@@ -125,6 +122,7 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 	addGroup(root, "Before a push:", newValidate(c), newPlan(c), newSchema(c))
 	root.AddCommand(newToken(c), newVersion(c), newDemoApp(c))
 	addCompletion(root)
+	addHelp(root)
 	usageArgs(root)
 	return root
 }
@@ -136,21 +134,6 @@ func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
 		cmd.GroupID = title
 	}
 	root.AddCommand(commands...)
-}
-
-// usageArgs makes every command's complaint about its arguments a usage error.
-func usageArgs(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := check(cmd, args); err != nil {
-				return usageError{fmt.Errorf("%s: %w", cmd.CommandPath(), err)}
-			}
-			return nil
-		}
-	}
-	for _, sub := range cmd.Commands() {
-		usageArgs(sub)
-	}
 }
 
 // outputFlag adds -o with the formats that a command knows, the first by default.
@@ -166,7 +149,7 @@ func outputFlag(cmd *cobra.Command, into *string, formats ...string) {
 				return nil
 			}
 		}
-		return usageError{fmt.Errorf("unknown output format %q; use one of %s", *into, strings.Join(formats, ", "))}
+		return usageErrorf("unknown output format %q; use one of %s", *into, strings.Join(formats, ", "))
 	}
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 }

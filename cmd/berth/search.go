@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/berthdev/berth/internal/client"
+	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/catalog"
 )
 
@@ -60,6 +62,12 @@ this desired state follows are read and searched.`,
 		var url []string
 		if from != "" {
 			url = []string{from}
+		}
+		if kinds := schema.SelectorKind("").Values(); q.Selector != "" && !slices.Contains(kinds, strings.ToLower(q.Selector)) {
+			return usageErrorf("--selector: there is no kind %q%s; known are %s", q.Selector, meant(q.Selector, kinds), strings.Join(kinds, ", "))
+		}
+		if q.Limit < 0 {
+			return usageErrorf("--limit: a number of things cannot be negative")
 		}
 		q.Text = strings.Join(args, " ")
 		return flags.lookOrAsk(cmd, c, server, url, "berth search --from FOLDER",

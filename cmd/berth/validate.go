@@ -55,7 +55,8 @@ func newValidate(c console) *cobra.Command {
 		Long: `Check files: app manifests (Berth's own and every form of Arkitekt's),
 desired-state documents and server configurations. What a file is, its content
 tells. A folder stands for all .yaml and .yml files below it; "-" for standard
-input. All errors of all files are told, each with its line and column.
+input. All errors of all files are told, each with its line and column. What a
+deployment depends on must be among the files.
 
 The exit code is 1 if a file has an error.`,
 		Example: `  berth validate manifest.yaml

@@ -20,7 +20,7 @@ func newVersion(c console) *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version of this executable",
 		Example: "  berth version\n  berth version -o json",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			info := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
 			if output == "json" {

@@ -55,6 +55,24 @@ func (r *Repo) Update(number int, change func(*Pull)) {
 	}
 }
 
+// Merge merges a pull request of the git repository into its base, with a commit of
+// its own, whose hash it returns.
+func (r *Repo) Merge(number int) string {
+	r.s.t.Helper()
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	p := r.pull(number)
+	if p == nil || p.State != "open" {
+		r.s.t.Fatalf("pull request %d is not open", number)
+	}
+	base := "refs/heads/" + p.Base
+	tree := r.mustGit("merge-tree", "--write-tree", base, p.Head)
+	merged := r.mustGit("commit-tree", tree, "-p", base, "-p", p.Head, "-m", fmt.Sprintf("Merge pull request #%d", number))
+	r.mustGit("update-ref", base, merged)
+	p.State = "closed"
+	return merged
+}
+
 func (p *Pull) ref() string { return fmt.Sprintf("refs/pull/%d/head", p.Number) }
 
 func (r *Repo) nextNumber() int { return len(r.pulls) + 1 }

@@ -160,8 +160,12 @@ func (w *worker) event(ev backends.Event) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s := e.statuses[ev.Deployment]; s != nil && ev.What != "" {
-		s.log.tell(e.log, slog.LevelInfo, ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
-		e.recordPod(w.backend.Name(), s, ev)
+		level := slog.LevelInfo
+		if ev.Worse && !ev.Ours {
+			level = slog.LevelWarn
+		}
+		s.log.tell(e.log, level, ev.What, "deployment", ev.Deployment, "pod", ev.Pod, "backend", w.backend.Name())
+		e.recordPod(w.backend.Name(), level, s, ev)
 	}
 	e.world.hear(w.index, ev.Deployment)
 	if d, ok := e.decision(ev.Deployment); !ok || e.looksOn() || d.Workload == nil || d.Backend != w.backend.Name() {

@@ -63,9 +63,9 @@ func (e *Engine) recordStep(backend string, d planner.Decision, s backends.Step,
 }
 
 // recordPod tells of a change of a pod that Berth did not make. The caller holds mu.
-func (e *Engine) recordPod(backend string, s *status, ev backends.Event) {
+func (e *Engine) recordPod(backend string, level slog.Level, s *status, ev backends.Event) {
 	e.journal.Record(journal.Event{
-		Kind: journal.Pod, Message: ev.What, Deployment: ev.Deployment, App: e.appOf(ev.Deployment), Pod: ev.Pod, Backend: backend, Commit: s.Commit,
+		Kind: journal.Pod, Severity: severity(level), Message: ev.What, Deployment: ev.Deployment, App: e.appOf(ev.Deployment), Pod: ev.Pod, Backend: backend, Commit: s.Commit,
 	})
 }
 

@@ -77,6 +77,9 @@ pod  container killed
 			t.Errorf("the story is\n%s\nwant it to begin with\n%s", got, want)
 		}
 		for _, e := range j.Of("one") {
+			if want := map[bool]journal.Severity{true: journal.Warning, false: journal.Info}[e.Kind == journal.Pod]; e.Severity != want {
+				t.Errorf("%s is told as %s, want %s", e.Message, e.Severity, want)
+			}
 			if e.App != "hello" || e.Commit != commit || e.Backend != "b0" || e.Time.IsZero() {
 				t.Errorf("%+v", e)
 			}

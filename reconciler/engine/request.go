@@ -92,7 +92,7 @@ func (e *Engine) retriable(name string) error {
 	case e.standby:
 		return refuse(name, "another Berth leads", "ask that one")
 	case s.State != StateFailed && len(failedOn(e.world.pods[name])) == 0:
-		return refuse(name, fmt.Sprintf("no rollout of it failed: it is %s", s.State), fmt.Sprintf("'berth reconcile %s' has it looked at again", name))
+		return refuse(name, fmt.Sprintf("no rollout of it failed: it is %s", s.State), fmt.Sprintf("'berth reconcile deployment %s' has it looked at again", name))
 	case d.Workload == nil:
 		return refuse(name, "nothing is done about it: "+s.Reason, "")
 	default:

@@ -250,7 +250,7 @@ func (t *table) others(g *planning, s *subject) {
 func (s *subject) whyNot(r *catalog.Release) string {
 	asked := s.doc.Version
 	scopes := ""
-	if missing := missingScopes(r.Scopes, s.doc.Scopes); len(missing) > 0 {
+	if missing := missingScopes(r.Scopes, s.doc.Scopes); len(missing) > 0 && !s.anyScopes {
 		scopes = "; it needs scopes that are not granted: " + bounded(missing, ", ")
 	}
 	switch {

@@ -39,10 +39,11 @@ func (p *Plan) Match(in Input, d *schema.Deployment) (Explanation, error) {
 	}
 	doc := *d
 	doc.Name = hypothetical
-	if doc.Scopes == nil && found.release != nil {
+	s := &subject{name: hypothetical, doc: &doc, home: -1, record: &record{}, anyScopes: doc.Scopes == nil}
+	if s.anyScopes && found.release != nil {
 		doc.Scopes = found.release.Scopes
 	}
-	decision := g.decision(&subject{name: hypothetical, doc: &doc, home: -1, record: &record{}})
+	decision := g.decision(s)
 	decision.Deployment, decision.Workload = "", nil
 	return t.explanation(decision), nil
 }

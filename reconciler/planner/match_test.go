@@ -119,6 +119,22 @@ func TestMatchDeployments(t *testing.T) {
 	}
 }
 
+// Whoever names no scopes is granted what a release needs, so none is refused for them.
+func TestMatchBlamesNoScopes(t *testing.T) {
+	w := newWorld()
+	for _, version := range []string{"", "9"} {
+		e, err := New(w.input()).Match(w.input(), &schema.Deployment{App: "org.stardist", Version: version})
+		if err != nil || len(e.Releases) == 0 {
+			t.Fatalf("version %q: %v, error %v", version, e.Releases, err)
+		}
+		for _, r := range e.Releases {
+			if strings.Contains(r.Reason, "scopes") {
+				t.Errorf("version %q: %s: %s", version, r.Version, r.Reason)
+			}
+		}
+	}
+}
+
 func TestMatchErrors(t *testing.T) {
 	unread := func(w *world) {
 		w.repos = append(w.repos, catalog.Change{Repo: catalog.Repo{Name: "zoo"}})

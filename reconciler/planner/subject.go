@@ -22,6 +22,8 @@ type subject struct {
 	intent Placement          // where its pods are being created, by the plan before
 	record *record
 
+	anyScopes bool // it is granted what a release needs, whichever it gets
+
 	resolved   bool
 	release    *catalog.Release // nil: none can run
 	resolution catalog.Resolution

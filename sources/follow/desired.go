@@ -23,7 +23,7 @@ type outcome struct {
 // takeDesired turns a snapshot of the desired-state repository into the desired
 // state, and follows the repos that it names.
 func (h *Hub) takeDesired(ctx context.Context, before, now *sources.Snapshot, read func(string)) (outcome, error) {
-	changes, files, err := h.readDocuments(ctx, before, now)
+	changes, files, err := h.readDocuments(ctx, h.documents, before, now)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -58,25 +58,21 @@ func (h *Hub) takeDesired(ctx context.Context, before, now *sources.Snapshot, re
 }
 
 // readDocuments reads the documents that differ between two snapshots.
-func (h *Hub) readDocuments(ctx context.Context, before, now *sources.Snapshot) ([]desired.FileChange, int, error) {
-	folder := path.Clean(strings.TrimPrefix(h.options.Desired.Path, "/"))
+func (h *Hub) readDocuments(ctx context.Context, r *reader[schema.DesiredFile], before, now *sources.Snapshot) ([]desired.FileChange, int, error) {
+	folder := h.folder()
 	// A folder that is not there was not emptied: a typo, or a rename, must
 	// remove nothing.
 	if found, err := hasFolder(ctx, now, folder); err != nil {
 		return nil, 0, err
 	} else if !found {
-		return nil, 0, &schema.Error{
-			Op: "read", Resource: now.URL, Kind: schema.Invalid,
-			Err:  fmt.Errorf("there is no folder %q at commit %s", folder, short(now.Commit)),
-			Hint: "desired.path names the folder of the documents; what runs keeps running",
-		}
+		return nil, 0, noFolder(now, folder)
 	}
 	found, err := scan(ctx, before, now, documents(folder))
 	if err != nil {
 		return nil, 0, err
 	}
 	gone, files := apart(found)
-	readings, err := h.documents.read(ctx, now.Tree, files)
+	readings, err := r.read(ctx, now.Tree, files)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -88,6 +84,19 @@ func (h *Hub) readDocuments(ctx context.Context, before, now *sources.Snapshot) 
 		changes = append(changes, desired.FileChange{Path: files[i].Path, Unreadable: r.unreadable, Parsed: r.value, Raw: r.raw})
 	}
 	return changes, len(found), nil
+}
+
+// folder returns the folder of the documents.
+func (h *Hub) folder() string {
+	return path.Clean(strings.TrimPrefix(h.options.Desired.Path, "/"))
+}
+
+func noFolder(now *sources.Snapshot, folder string) error {
+	return &schema.Error{
+		Op: "read", Resource: now.URL, Kind: schema.Invalid,
+		Err:  fmt.Errorf("there is no folder %q at commit %s", folder, short(now.Commit)),
+		Hint: "desired.path names the folder of the documents; what runs keeps running",
+	}
 }
 
 // rewound tells whether a snapshot is older than the furthest one that was seen,

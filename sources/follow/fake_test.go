@@ -23,7 +23,9 @@ type fakeRepo struct {
 	mu       sync.Mutex
 	history  []*sources.Snapshot
 	head     *sources.Snapshot
-	previous map[string]string // commit to its parent
+	previous map[string]string            // commit to its parent
+	refs     map[string]*sources.Snapshot // beside the one that is followed, by full name
+	shallow  bool                         // it knows no merge base
 	stored   *sources.Snapshot
 	failure  error         // of Update
 	hang     bool          // Update waits until its context ends
@@ -37,18 +39,31 @@ type fakeRepo struct {
 }
 
 func newFakeRepo(url string) *fakeRepo {
-	return &fakeRepo{url: url, previous: map[string]string{}, reads: map[string]int{}}
+	return &fakeRepo{url: url, previous: map[string]string{}, refs: map[string]*sources.Snapshot{}, reads: map[string]int{}}
 }
 
 // push commits changes to the files of the head: an empty text removes a file.
 func (r *fakeRepo) push(message string, changes map[string]string) *sources.Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.head = r.commit(r.head, message, changes)
+	return r.head
+}
+
+// propose makes another ref, which builds on a commit.
+func (r *fakeRepo) propose(ref string, start *sources.Snapshot, changes map[string]string) *sources.Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refs[ref] = r.commit(start, ref, changes)
+	return r.refs[ref]
+}
+
+func (r *fakeRepo) commit(start *sources.Snapshot, message string, changes map[string]string) *sources.Snapshot {
 	files := map[string]string{}
 	parent := ""
-	if r.head != nil {
-		maps.Copy(files, r.head.Tree.(*fakeTree).files)
-		parent = r.head.Commit
+	if start != nil {
+		maps.Copy(files, start.Tree.(*fakeTree).files)
+		parent = start.Commit
 	}
 	for name, text := range changes {
 		if files[name] = text; text == "" {
@@ -56,12 +71,12 @@ func (r *fakeRepo) push(message string, changes map[string]string) *sources.Snap
 		}
 	}
 	commit := fmt.Sprintf("%x", sha1.Sum(fmt.Append(nil, r.url, len(r.history), message)))
-	r.head = &sources.Snapshot{
+	made := &sources.Snapshot{
 		URL: r.url, Name: "refs/heads/main", Commit: commit, Message: message, Tree: newFakeTree(r, files),
 	}
-	r.history = append(r.history, r.head)
+	r.history = append(r.history, made)
 	r.previous[commit] = parent
-	return r.head
+	return made
 }
 
 // set changes how the repository behaves.
@@ -162,6 +177,42 @@ func (s fakeSource) History(_ context.Context, commit string, n int) (found []so
 		found = append(found, sources.Commit{Hash: commit, Message: s.repo.history[at].Message})
 	}
 	return found, nil
+}
+
+func (s fakeSource) At(ctx context.Context, ref string) (*sources.Snapshot, error) {
+	s.repo.mu.Lock()
+	answer, panics := s.repo.answer, s.repo.panics
+	s.repo.mu.Unlock()
+	if panics {
+		panic("a hostile pack")
+	}
+	if answer != nil {
+		select {
+		case <-answer:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	if found := s.repo.refs[ref]; found != nil {
+		return found, nil
+	}
+	for _, c := range s.repo.history {
+		if c.Commit == ref {
+			return c, nil
+		}
+	}
+	return nil, &schema.Error{Op: "fetch", Resource: s.repo.url, Kind: schema.Terminal, Err: errors.New("the ref does not exist")}
+}
+
+func (s fakeSource) MergeBase(ctx context.Context, a, b string) (string, error) {
+	for ; b != "" && !s.repo.shallow; b = s.repo.previous[b] {
+		if found, err := s.Contains(ctx, a, b); found || err != nil {
+			return b, err
+		}
+	}
+	return "", nil
 }
 
 func (s fakeSource) Close() error {

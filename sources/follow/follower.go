@@ -43,15 +43,18 @@ type follower struct {
 	take func(ctx context.Context, before, now *sources.Snapshot, read func(rewound string)) (outcome, error)
 	// troubled is called when the source's problem is another one, or no more.
 	troubled func(problem string)
+	selected selection       // of an app repo: the manifests that are read
 	after    <-chan struct{} // closed when the follower that this one replaces has ended; nil: none
 
 	wakes chan struct{} // one slot, so that bursts coalesce
 	done  chan struct{} // closed when run has ended
 	stop  context.CancelFunc
 
-	// standing is published: who reads it waits for nothing that the follower does.
+	// What is published: who reads it waits for nothing that the follower does.
 	standing atomic.Pointer[standing]
-	interval atomic.Int64 // between polls, a time.Duration
+	taken    atomic.Pointer[sources.Snapshot] // the last one
+	looks    chan struct{}                    // a slot for each look beside that goes on
+	interval atomic.Int64                     // between polls, a time.Duration
 
 	mu     sync.Mutex     // held while the source is opened or closed
 	source sources.Source // nil: not opened
@@ -216,6 +219,7 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 	}
 	moved := f.before == nil || f.before.Commit != now.Commit
 	f.before = now
+	f.taken.Store(now)
 	if moved {
 		message := "source read"
 		if stored {

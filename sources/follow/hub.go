@@ -42,6 +42,8 @@ type Options struct {
 	Redact func(url string) string
 	// LocalDir returns the folder of a repository on this machine.
 	LocalDir func(url string) (dir string, local bool)
+	// Folder opens a folder of plain files, for [Hub.ProposeDir].
+	Folder func(dir string) (sources.Source, error)
 	// Watch makes local repositories be followed by file events.
 	Watch  bool
 	Logger *slog.Logger
@@ -78,6 +80,7 @@ type Hub struct {
 	desired   *follower
 	documents *reader[schema.DesiredFile]
 	manifests *reader[schema.Publication]
+	proposed  proposed
 
 	view    atomic.Pointer[View]
 	catalog atomic.Pointer[catalog.Catalog]
@@ -133,6 +136,7 @@ func New(o Options) *Hub {
 		},
 		repos: map[string]*followedRepo{},
 	}
+	h.proposed = proposed{documents: h.documents.beside(), manifests: h.manifests.beside()}
 	h.catalog.Store(catalog.New())
 	h.desired = h.newFollower(DesiredName, Spec{URL: o.Desired.URL, Ref: o.Desired.Ref, History: true})
 	h.desired.first = true
@@ -147,6 +151,7 @@ func (h *Hub) newFollower(name string, spec Spec) *follower {
 	f := &follower{
 		surrounding: h.shared, name: name, spec: spec, key: h.options.Key(spec.URL),
 		wakes: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},
+		looks: make(chan struct{}, maxLooks),
 	}
 	f.standing.Store(&standing{Status: Status{Name: name, URL: h.options.Redact(spec.URL), Ref: spec.Ref}})
 	if dir, local := h.options.LocalDir(spec.URL); local {

@@ -40,6 +40,14 @@ type reader[T any] struct {
 	logger   *slog.Logger
 }
 
+// beside returns a reader that shares what is remembered with this one, but takes
+// no slot from it.
+func (r *reader[T]) beside() *reader[T] {
+	other := *r
+	other.slots = make(chan struct{}, 1)
+	return &other
+}
+
 func newSlots() chan struct{} { return make(chan struct{}, runtime.GOMAXPROCS(0)) }
 
 // read reads files of a tree, in parallel. What is wrong with one file is told

@@ -54,9 +54,9 @@ func sameSource(a, b *schema.Repo) bool {
 func (h *Hub) follow(doc *schema.Repo, old *followedRepo) {
 	f := h.newFollower(doc.Name, Spec{URL: doc.URL, Ref: doc.Ref})
 	f.interval.Store(int64(interval(doc.Interval, defaultRepoInterval, f.dir != "")))
-	selected := manifests(doc.Paths)
+	f.selected = manifests(doc.Paths)
 	f.take = func(ctx context.Context, before, now *sources.Snapshot, read func(string)) (outcome, error) {
-		update, err := h.readManifests(ctx, selected, before, now)
+		update, err := h.readManifests(ctx, f.selected, before, now)
 		if err != nil {
 			return outcome{}, err
 		}

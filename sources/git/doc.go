@@ -11,6 +11,10 @@
 // difference travels. Mirrors without history ask for the new commit alone and
 // never get the history behind it.
 //
+// What is looked at beside the ref that is followed, as heads of pull requests, is
+// fetched into repositories of its own that borrow from the mirror's: see asides.
+// The mirror stays what its updates make it.
+//
 // Everything that a server sends is hostile until proven otherwise: sizes,
 // counts and times are bounded, a pack is checked before it is indexed, an
 // object is checked against its hash when it is read. A mirror that turns out

@@ -22,7 +22,11 @@ import (
 // that look at files at hand, not for serving.
 func Folder(name string) (sources.Source, error) {
 	info, err := os.Stat(name)
-	if err == nil && !info.IsDir() {
+	var path *fs.PathError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err // the folder is named beside it
+	case !info.IsDir():
 		err = errors.New("it is no folder")
 	}
 	if err != nil {
@@ -44,6 +48,12 @@ func (f *folder) stored(context.Context) (*sources.Snapshot, error) { return nil
 func (f *folder) contains(context.Context, string, string) (bool, error) { return false, nil }
 
 func (f *folder) history(context.Context, string, int) ([]sources.Commit, error) { return nil, nil }
+
+func (f *folder) at(context.Context, string) (*sources.Snapshot, error) {
+	return nil, fail(schema.Terminal, "name a git repository", errors.New("a folder that is no repository has no refs"))
+}
+
+func (f *folder) mergeBase(context.Context, string, string) (string, error) { return "", nil }
 
 func (f *folder) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	root, err := os.OpenRoot(f.loc.Path)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
@@ -27,6 +28,7 @@ type local struct {
 	loc  Location
 	spec refSpec
 
+	mu      sync.Mutex // at runs beside update
 	layout  layout
 	objects *objects // nil: not found yet
 }
@@ -60,48 +62,85 @@ func (l *local) close() {}
 func (l *local) stored(context.Context) (*sources.Snapshot, error) { return nil, nil }
 
 func (l *local) contains(ctx context.Context, newer, older string) (bool, error) {
-	if l.objects == nil {
+	o := l.known()
+	if o == nil {
 		return false, nil
 	}
-	return isAncestor(ctx, l.objects, newer, older)
+	return isAncestor(ctx, o, newer, older)
 }
 
 func (l *local) history(ctx context.Context, commit string, n int) ([]sources.Commit, error) {
-	if l.objects == nil {
+	o := l.known()
+	if o == nil {
 		return nil, nil
 	}
-	return history(ctx, l.objects, commit, n)
+	return history(ctx, o, commit, n)
+}
+
+func (l *local) mergeBase(ctx context.Context, a, b string) (string, error) {
+	o := l.known()
+	if o == nil {
+		return "", nil
+	}
+	base, _, err := mergeBase(ctx, o, a, b)
+	return base, err
 }
 
 func (l *local) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
-	found, err := findLayout(l.loc.Path)
+	refs, o, err := l.open()
 	if err != nil {
 		if current != nil { // it was there: it may come back
 			return nil, fail(schema.Transient, "the repository was moved or its file system is away", err)
 		}
 		return nil, fail(schema.Terminal, "name a git repository: a folder with .git, or a bare one", err)
 	}
-	if l.objects == nil || l.layout != found {
-		l.layout = found
-		l.objects = &objects{folder: found.commonDir, live: true}
-	}
-	refs := found.refs()
-	if err := checkFormat(refs); err != nil {
-		return nil, err
-	}
-	t, err := l.resolve(refs)
-	for begun := time.Now(); beingWritten(err) && time.Since(begun) < refPatience && ctx.Err() == nil; {
-		time.Sleep(refPause)
-		t, err = l.resolve(refs)
-	}
+	t, err := resolveRef(ctx, refs, o, l.spec)
 	if err != nil {
 		return nil, err
 	}
 	if current != nil && current.Commit == t.commit.String() && current.Name == t.name {
-		l.objects.release()
+		o.release()
 		return current, nil
 	}
-	return snapshot(l.objects, l.loc, l.spec.raw, t)
+	return snapshot(o, l.loc, l.spec.raw, t)
+}
+
+func (l *local) at(ctx context.Context, ref string) (*sources.Snapshot, error) {
+	spec, err := parseRef(ref)
+	if err != nil {
+		return nil, err
+	}
+	refs, o, err := l.open()
+	if err != nil {
+		return nil, fail(schema.Transient, "the repository was moved or its file system is away", err)
+	}
+	t, err := resolveRef(ctx, refs, o, spec)
+	if err != nil {
+		return nil, err
+	}
+	return snapshot(o, l.loc, ref, t)
+}
+
+// open finds the repository, which may have been replaced by another one.
+func (l *local) open() (*filesystem.Storage, *objects, error) {
+	found, err := findLayout(l.loc.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.objects == nil || l.layout != found {
+		l.layout = found
+		l.objects = &objects{folder: found.commonDir, live: true}
+	}
+	return found.refs(), l.objects, nil
+}
+
+// known returns the objects of the repository that was last found; nil: none was.
+func (l *local) known() *objects {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.objects
 }
 
 // findLayout finds the parts of the repository at a path, which is a folder
@@ -176,11 +215,23 @@ func checkFormat(refs *filesystem.Storage) error {
 	return nil
 }
 
-// resolve finds what the ref points to.
-func (l *local) resolve(refs *filesystem.Storage) (target, error) {
-	res := &resolver{spec: l.spec}
-	if l.spec.commit.IsZero() {
-		if err := l.list(refs, res); err != nil {
+// resolveRef finds what a ref points to.
+func resolveRef(ctx context.Context, refs *filesystem.Storage, o *objects, spec refSpec) (target, error) {
+	if err := checkFormat(refs); err != nil {
+		return target{}, err
+	}
+	t, err := resolveRefNow(refs, o, spec)
+	for begun := time.Now(); beingWritten(err) && time.Since(begun) < refPatience && ctx.Err() == nil; {
+		time.Sleep(refPause)
+		t, err = resolveRefNow(refs, o, spec)
+	}
+	return t, err
+}
+
+func resolveRefNow(refs *filesystem.Storage, o *objects, spec refSpec) (target, error) {
+	res := &resolver{spec: spec}
+	if spec.commit.IsZero() {
+		if err := listRefs(refs, res); err != nil {
 			return target{}, err
 		}
 	}
@@ -188,20 +239,20 @@ func (l *local) resolve(refs *filesystem.Storage) (target, error) {
 	if err != nil {
 		return target{}, err
 	}
-	if t.commit, err = peel(l.objects, t.commit); err != nil {
-		if !l.spec.commit.IsZero() && errors.Is(err, errMissing) {
-			return target{}, fail(schema.Terminal, "check the commit hash", errors.New("the repository has no commit "+l.spec.raw))
+	if t.commit, err = peel(o, t.commit); err != nil {
+		if !spec.commit.IsZero() && errors.Is(err, errMissing) {
+			return target{}, noCommit(spec)
 		}
 		return target{}, err
 	}
 	return t, nil
 }
 
-// list shows the resolver the refs that it may want: a few by name, or all when
-// a range or a hint needs them.
-func (l *local) list(refs *filesystem.Storage, res *resolver) error {
+// listRefs shows the resolver the refs that it may want: a few by name, or all
+// when a range or a hint needs them.
+func listRefs(refs *filesystem.Storage, res *resolver) error {
 	var missed []string
-	for _, name := range l.candidates() {
+	for _, name := range candidates(res.spec.name) {
 		final, hash, err := follow(refs, plumbing.ReferenceName(name))
 		if err != nil {
 			return err
@@ -230,9 +281,9 @@ func (l *local) list(refs *filesystem.Storage, res *resolver) error {
 	})
 }
 
-// candidates are the full names that the ref may have, the first first.
-func (l *local) candidates() []string {
-	switch name := l.spec.name; {
+// candidates are the full names that a ref may have, the first first.
+func candidates(name string) []string {
+	switch {
 	case name == "":
 		return nil
 	case name == headName:

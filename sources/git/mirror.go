@@ -86,25 +86,25 @@ func (g *generation) check(ctx context.Context) error {
 		return err
 	}
 	g.objects.release()
-	return g.verify(ctx, plumbing.ZeroHash, g.head.commit)
+	return verify(ctx, g.objects, plumbing.ZeroHash, g.head.commit)
 }
 
 // verify checks that a commit and all that belongs to it is here; what belongs
 // to base is known to be.
-func (g *generation) verify(ctx context.Context, base, head plumbing.Hash) error {
+func verify(ctx context.Context, o *objects, base, head plumbing.Hash) error {
 	before := plumbing.ZeroHash
 	if !base.IsZero() {
-		commit, err := readCommit(g.objects, base)
+		commit, err := readCommit(o, base)
 		if err != nil {
 			return err
 		}
 		before = commit.TreeHash
 	}
-	commit, err := readCommit(g.objects, head)
+	commit, err := readCommit(o, head)
 	if err != nil {
 		return err
 	}
-	return complete(ctx, g.objects, before, commit.TreeHash)
+	return complete(ctx, o, before, commit.TreeHash)
 }
 
 // measure counts the packs and finds truncated ones: a pack ends with its own
@@ -291,8 +291,10 @@ func openMirror(ctx context.Context, folder string) (m *mirror, damage error, er
 	return m, damage, nil
 }
 
-// removeLeftovers removes what a killed process did not finish.
+// removeLeftovers removes what a killed process did not finish, and what was
+// looked at beside: whoever needs it fetches it again.
 func removeLeftovers(folder string) {
+	_ = os.RemoveAll(filepath.Join(folder, asideFolder))
 	for _, dir := range []string{folder, packFolder(folder)} {
 		found, _ := os.ReadDir(dir)
 		for _, file := range found {

@@ -161,6 +161,13 @@ func (o *objects) takeFault() error {
 	return fault
 }
 
+// blame notes a fault that was found elsewhere and may come from here.
+func (o *objects) blame(fault error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.fault = fault
+}
+
 // load opens the folder's objects and those it borrows from other folders.
 func (o *objects) load() (err error) {
 	if o.stores != nil {

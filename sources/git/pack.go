@@ -23,8 +23,8 @@ const (
 
 // storePack reads a pack from r, checks, completes and indexes it and puts both
 // files into folder, a repository's objects/pack. Nothing is left behind on
-// failure. It returns the size of the pack in bytes; an empty pack is stored as
-// nothing.
+// failure. It returns the size of the pack on disk in bytes; an empty pack is
+// stored as nothing.
 //
 // The pack may be thin: made of differences to objects that the server knows to
 // be in here. They are added, because a pack on disk stands for itself.
@@ -60,7 +60,11 @@ func storePack(ctx context.Context, folder string, here *objects, r io.Reader, l
 	if err := writeAtomic(base+".idx", index); err != nil {
 		return 0, err
 	}
-	return size, os.Rename(f.Name(), base+".pack")
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), os.Rename(f.Name(), base+".pack")
 }
 
 // packContents is what is known of a pack before its objects have names.

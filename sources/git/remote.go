@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 
@@ -25,6 +26,9 @@ type remote struct {
 	stale  bool    // the mirror's objects were found damaged
 
 	refused refusal
+
+	ground atomic.Pointer[ground] // what is looked at beside stands on; nil: nothing is here yet
+	asides asides                 // only for at and mergeBase
 }
 
 func (r *remote) secrets() []string { return r.transport.secrets() }
@@ -51,6 +55,7 @@ func (r *remote) load(ctx context.Context) error {
 }
 
 func (r *remote) stored(ctx context.Context) (*sources.Snapshot, error) {
+	defer r.publish()
 	if err := r.load(ctx); err != nil || r.mirror.current == nil {
 		return nil, err
 	}
@@ -78,6 +83,7 @@ func (r *remote) history(ctx context.Context, commit string, n int) ([]sources.C
 }
 
 func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
+	defer r.publish()
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
@@ -92,7 +98,7 @@ func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*source
 	if here != nil && !r.stale && here.head.commit == r.spec.commit && current != nil {
 		return current, nil // a commit never moves
 	}
-	s, t, caps, err := r.ask(ctx)
+	s, t, caps, err := r.ask(ctx, r.spec)
 	if err != nil {
 		return nil, err
 	}
@@ -139,13 +145,13 @@ func (r *remote) distrust(err error) {
 	r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", web.Clean(err.Error()))
 }
 
-// ask opens a session and finds out what the ref points to.
-func (r *remote) ask(ctx context.Context) (session, target, capabilities, error) {
+// ask opens a session and finds out what a ref points to.
+func (r *remote) ask(ctx context.Context, spec refSpec) (session, target, capabilities, error) {
 	s, err := r.transport.open(ctx)
 	if err != nil {
 		return nil, target{}, capabilities{}, err
 	}
-	res := &resolver{spec: r.spec}
+	res := &resolver{spec: spec}
 	caps, err := readRefs(s.refs(), res)
 	if err != nil {
 		err = s.explain(err)
@@ -178,7 +184,7 @@ func (c capabilities) check() error {
 // build on, everything into a new generation otherwise.
 func (r *remote) fetch(ctx context.Context, s session, t target, caps capabilities) error {
 	if g := r.mirror.current; g != nil && !r.stale {
-		if r.holds(ctx, g, t.commit) {
+		if holds(ctx, g.objects, plumbing.ZeroHash, t.commit) {
 			return g.commit(t, nil)
 		}
 		if !g.grown() {
@@ -187,7 +193,7 @@ func (r *remote) fetch(ctx context.Context, s session, t target, caps capabiliti
 				return err
 			}
 			r.opts.Logger.Debug("incremental fetch failed; fetching everything", "repo", r.loc.String(), "error", web.Clean(err.Error()))
-			if s, t, caps, err = r.ask(ctx); err != nil {
+			if s, t, caps, err = r.ask(ctx, r.spec); err != nil {
 				return err
 			}
 			defer s.close()
@@ -226,39 +232,49 @@ func hopeless(err error) bool {
 	return errors.Is(err, errTooLarge) || errors.Is(err, errMalformed)
 }
 
-// holds tells whether a commit is in the mirror already, as after a rewind.
-func (r *remote) holds(ctx context.Context, g *generation, commit plumbing.Hash) bool {
-	found, err := g.objects.has(commit)
-	return err == nil && found && g.verify(ctx, plumbing.ZeroHash, commit) == nil
+// holds tells whether a commit is here already with all that belongs to it, as
+// after a rewind; what belongs to base is known to be.
+func holds(ctx context.Context, o *objects, base, commit plumbing.Hash) bool {
+	found, err := o.has(commit)
+	return err == nil && found && verify(ctx, o, base, commit) == nil
 }
 
 // fetchMore asks for what is between the commit that is here and t.
 func (r *remote) fetchMore(ctx context.Context, s session, g *generation, t target, caps capabilities) error {
-	req := r.request(t.commit, caps)
-	if !caps.thinPack {
-		// Such a server does not leave out what is here from a commit without
-		// parents, so it has to send the commits between.
-		req.depth = 0
-	}
-	req.haves = []plumbing.Hash{g.head.commit}
-	if r.opts.History {
-		haves, err := recent(ctx, g.objects, g.head.commit)
-		if err != nil {
-			return err
-		}
-		req.haves = haves
-	}
-	if caps.shallow {
-		req.shallow = g.shallow
+	req, err := r.requestMore(ctx, g.ground(), t.commit, caps)
+	if err != nil {
+		return err
 	}
 	shallow, err := r.receive(ctx, s, g, req, caps)
 	if err != nil {
 		return err
 	}
-	if err := g.verify(ctx, g.head.commit, t.commit); err != nil {
+	if err := verify(ctx, g.objects, g.head.commit, t.commit); err != nil {
 		return err
 	}
 	return g.commit(t, shallow)
+}
+
+// requestMore builds on the commit that is here.
+func (r *remote) requestMore(ctx context.Context, here *ground, commit plumbing.Hash, caps capabilities) (packRequest, error) {
+	req := r.request(commit, caps)
+	if !caps.thinPack {
+		// Such a server does not leave out what is here from a commit without
+		// parents, so it has to send the commits between.
+		req.depth = 0
+	}
+	req.haves = []plumbing.Hash{here.head.commit}
+	if r.opts.History {
+		haves, err := recent(ctx, here.objects, here.head.commit)
+		if err != nil {
+			return req, err
+		}
+		req.haves = haves
+	}
+	if caps.shallow {
+		req.shallow = here.shallow
+	}
+	return req, nil
 }
 
 // fetchAll fetches t into a new generation, which takes over only when it is
@@ -282,9 +298,9 @@ func (r *remote) fetchAll(ctx context.Context, s session, t target, caps capabil
 	if err != nil {
 		return err
 	}
-	if err := g.verify(ctx, plumbing.ZeroHash, t.commit); err != nil {
+	if err := verify(ctx, g.objects, plumbing.ZeroHash, t.commit); err != nil {
 		if !r.spec.commit.IsZero() && errors.Is(err, errMissing) {
-			return r.noCommit()
+			return noCommit(r.spec)
 		}
 		return err
 	}
@@ -318,14 +334,14 @@ func (r *remote) fetchTips(ctx context.Context, g *generation) error {
 		return err
 	}
 	if len(res.tips) == 0 {
-		return r.noCommit()
+		return noCommit(r.spec)
 	}
 	_, err = r.receive(ctx, s, g, packRequest{wants: mergeHashes(nil, res.tips)}, caps)
 	return err
 }
 
-func (r *remote) noCommit() error {
-	return fail(schema.Terminal, "check the commit hash", errors.New("the repository has no commit "+r.spec.raw))
+func noCommit(spec refSpec) error {
+	return fail(schema.Terminal, "check the commit hash", errors.New("the repository has no commit "+spec.raw))
 }
 
 // receive sends a request and stores the pack that answers it.

@@ -71,7 +71,8 @@ func Open(opts Options) (sources.Source, error) {
 	return newFollower(opts, loc, r), nil
 }
 
-// A repository is what a follower follows. Its methods are called one at a time.
+// A repository is what a follower follows. Its methods are called one at a time,
+// but at and mergeBase beside the others.
 type repository interface {
 	// update returns the snapshot of what the ref points to now; the very same
 	// as current if that has not changed.
@@ -79,6 +80,8 @@ type repository interface {
 	stored(ctx context.Context) (*sources.Snapshot, error)
 	contains(ctx context.Context, newer, older string) (bool, error)
 	history(ctx context.Context, commit string, n int) ([]sources.Commit, error)
+	at(ctx context.Context, ref string) (*sources.Snapshot, error)
+	mergeBase(ctx context.Context, a, b string) (string, error)
 	secrets() []string
 	close()
 }
@@ -90,6 +93,7 @@ type follower struct {
 	shown   string
 	timeout time.Duration
 	turn    chan struct{} // held by the call that is running
+	beside  chan struct{} // held by the call of At or MergeBase that is running
 	life    context.Context
 	end     context.CancelFunc
 	closing sync.Once
@@ -98,35 +102,38 @@ type follower struct {
 }
 
 func newFollower(opts Options, loc Location, repo repository) *follower {
-	f := &follower{repo: repo, shown: loc.String(), timeout: opts.Timeout, turn: make(chan struct{}, 1)}
+	f := &follower{repo: repo, shown: loc.String(), timeout: opts.Timeout, turn: make(chan struct{}, 1), beside: make(chan struct{}, 1)}
 	f.life, f.end = context.WithCancel(context.Background())
 	return f
 }
 
 // Update asks the repository what the ref points to, and fetches it if it moved.
-func (f *follower) Update(ctx context.Context) (*sources.Snapshot, error) {
-	return f.call(ctx, func(ctx context.Context) error {
+func (f *follower) Update(ctx context.Context) (snap *sources.Snapshot, err error) {
+	err = f.call(ctx, f.turn, func(ctx context.Context) error {
 		next, err := f.repo.update(ctx, f.current)
 		if err == nil {
-			f.current = next
+			f.current, snap = next, next
 		}
 		return err
 	})
+	return snap, err
 }
 
 // Stored returns what a former process left.
-func (f *follower) Stored(ctx context.Context) (*sources.Snapshot, error) {
-	return f.call(ctx, func(ctx context.Context) (err error) {
+func (f *follower) Stored(ctx context.Context) (snap *sources.Snapshot, err error) {
+	err = f.call(ctx, f.turn, func(ctx context.Context) (err error) {
 		if f.current == nil {
 			f.current, err = f.repo.stored(ctx)
 		}
+		snap = f.current
 		return err
 	})
+	return snap, err
 }
 
 // Contains tells whether older is newer or comes before it.
 func (f *follower) Contains(ctx context.Context, newer, older string) (found bool, err error) {
-	_, err = f.call(ctx, func(ctx context.Context) error {
+	err = f.call(ctx, f.turn, func(ctx context.Context) error {
 		found, err = f.repo.contains(ctx, newer, older)
 		return err
 	})
@@ -135,11 +142,29 @@ func (f *follower) Contains(ctx context.Context, newer, older string) (found boo
 
 // History lists a commit and those before it.
 func (f *follower) History(ctx context.Context, commit string, n int) (found []sources.Commit, err error) {
-	_, err = f.call(ctx, func(ctx context.Context) error {
+	err = f.call(ctx, f.turn, func(ctx context.Context) error {
 		found, err = f.repo.history(ctx, commit, n)
 		return err
 	})
 	return found, err
+}
+
+// At returns the snapshot of another ref than the one that is followed.
+func (f *follower) At(ctx context.Context, ref string) (snap *sources.Snapshot, err error) {
+	err = f.call(ctx, f.beside, func(ctx context.Context) error {
+		snap, err = f.repo.at(ctx, ref)
+		return err
+	})
+	return snap, err
+}
+
+// MergeBase returns the best common ancestor of two commits.
+func (f *follower) MergeBase(ctx context.Context, a, b string) (base string, err error) {
+	err = f.call(ctx, f.beside, func(ctx context.Context) error {
+		base, err = f.repo.mergeBase(ctx, a, b)
+		return err
+	})
+	return base, err
 }
 
 // Close ends what is running and waits for it.
@@ -147,32 +172,34 @@ func (f *follower) Close() error {
 	f.closing.Do(func() {
 		f.end()
 		f.turn <- struct{}{} // kept: nothing runs any more
+		f.beside <- struct{}{}
 		f.repo.close()
 	})
 	return nil
 }
 
-func (f *follower) call(ctx context.Context, do func(context.Context) error) (snap *sources.Snapshot, err error) {
+// call does something in its turn, within the time of an update.
+func (f *follower) call(ctx context.Context, turn chan struct{}, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	defer context.AfterFunc(f.life, cancel)()
 	select {
-	case f.turn <- struct{}{}:
-		defer func() { <-f.turn }()
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
 	case <-ctx.Done():
-		return nil, f.seal(ctx.Err())
+		return f.seal(ctx.Err())
 	}
 	if f.life.Err() != nil {
-		return nil, f.seal(errClosed)
+		return f.seal(errClosed)
 	}
-	err = func() (err error) {
+	err := func() (err error) {
 		defer rescue(&err)
 		return do(ctx)
 	}()
 	if err != nil {
-		return nil, f.seal(cause(ctx, err))
+		return f.seal(cause(ctx, err))
 	}
-	return f.current, nil
+	return nil
 }
 
 // cause prefers the end of the context to what it made fail.

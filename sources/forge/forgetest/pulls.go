@@ -1,6 +1,7 @@
 package forgetest
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -53,7 +54,7 @@ func testPullRequests(f *fixture) {
 // testPullRequestPages has more than a forge lists at once, and where that costs
 // nothing, more than are looked at.
 func testPullRequestPages(f *fixture) {
-	count := 55
+	count := cmp.Or(f.Page, 50) + 2
 	if f.Many {
 		count = forge.MaxPullRequests + 5
 	}

@@ -50,6 +50,8 @@ func testStatusPages(f *fixture) {
 
 // testStatusText writes descriptions that a forge would refuse as they are.
 func testStatusText(f *fixture) {
+	commit := f.Commit(f.T)
+	var want []forge.Status
 	for name, text := range map[string]string{
 		"empty":   "",
 		"long":    strings.Repeat("stardist-john: é image not found; ", 40),
@@ -59,14 +61,14 @@ func testStatusText(f *fixture) {
 		"markup":  `<b>"bold"</b> & 'quoted' \ @everyone`,
 		"letters": "läuft 走 🚢",
 	} {
-		commit := f.Commit(f.T)
-		s := forge.Status{Context: "berth", State: forge.Failure, Description: text}
+		s := forge.Status{Context: "berth/" + name, State: forge.Failure, Description: text}
 		if err := f.repo.SetStatus(f.ctx, commit, s); err != nil {
 			f.Errorf("%s: %v", name, err)
 			continue
 		}
-		f.expectStatuses(commit, s)
+		want = append(want, s)
 	}
+	f.expectStatuses(commit, want...)
 }
 
 // testStatusUnknownCommit: what the forge does not know has no status, and gets none.

@@ -51,6 +51,8 @@ type Harness struct {
 	Shown map[forge.State]forge.State
 	// Limits are the ways in which this forge asks to wait, besides Retry-After.
 	Limits []Limit
+	// Page is how many pull requests come at once at most. Default: 50.
+	Page int
 	// Many tells that opening pull requests costs next to nothing.
 	Many bool
 	// Gone tells that a fork can be deleted while its pull request is open.
@@ -75,12 +77,16 @@ type Limit struct {
 	Body   string
 }
 
-// Run runs the suite. Open makes a forge for one test.
-func Run(t *testing.T, open func(t testing.TB) Harness) {
-	for _, test := range []struct {
-		name string
-		test func(*fixture)
-	}{
+// A test is one of the suite.
+type test struct {
+	name string
+	run  func(*fixture)
+}
+
+// answered are the tests in which the forge answers, and faults those in which the
+// suite does in its place.
+var (
+	answered = []test{
 		{"Statuses", testStatuses},
 		{"StatusPages", testStatusPages},
 		{"StatusText", testStatusText},
@@ -94,6 +100,8 @@ func Run(t *testing.T, open func(t testing.TB) Harness) {
 		{"CommentLong", testCommentLong},
 		{"CommentHostile", testCommentHostile},
 		{"CommentNowhere", testCommentNowhere},
+	}
+	faults = []test{
 		{"Limits", testLimits},
 		{"LimitHolds", testLimitHolds},
 		{"ServerErrors", testServerErrors},
@@ -104,8 +112,22 @@ func Run(t *testing.T, open func(t testing.TB) Harness) {
 		{"Redirect", testRedirect},
 		{"Cancelled", testCancelled},
 		{"Away", testAway},
-	} {
-		t.Run(test.name, func(t *testing.T) { test.test(newFixture(t, open(t))) })
+	}
+)
+
+// Run runs the suite. Open makes a forge for one test.
+func Run(t *testing.T, open func(t testing.TB) Harness) {
+	RunAnswered(t, open)
+	run(t, faults, open)
+}
+
+// RunAnswered runs the part of the suite in which the forge itself answers: what a
+// real one adds to the whole suite on a small server.
+func RunAnswered(t *testing.T, open func(t testing.TB) Harness) { run(t, answered, open) }
+
+func run(t *testing.T, tests []test, open func(t testing.TB) Harness) {
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) { test.run(newFixture(t, open(t))) })
 	}
 }
 

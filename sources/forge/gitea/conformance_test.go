@@ -3,6 +3,7 @@ package gitea_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -22,13 +23,14 @@ const (
 )
 
 // connect returns how the suite connects to a repository of a Gitea with a token;
-// with a user's name, that is the user's password.
-func connect(path, username, token string) func(testing.TB, string) forge.Repo {
+// with a user's name, that is the user's password. Pages are so long at most.
+func connect(path, username, token string, page int) func(testing.TB, string) forge.Repo {
 	return func(t testing.TB, api string) forge.Repo {
 		transport := &http.Transport{}
 		t.Cleanup(transport.CloseIdleConnections)
 		c, err := rest.New(rest.Options{
-			Base: api, Transport: transport, Username: username, Token: func(context.Context) (string, error) { return token, nil },
+			Base: api, Transport: shortPages{transport, page}, Username: username,
+			Token: func(context.Context) (string, error) { return token, nil },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -41,6 +43,21 @@ func connect(path, username, token string) func(testing.TB, string) forge.Repo {
 	}
 }
 
+// shortPages asks for pages of a length, whatever the client asks for.
+type shortPages struct {
+	base http.RoundTripper
+	page int
+}
+
+func (p shortPages) RoundTrip(req *http.Request) (*http.Response, error) {
+	if query := req.URL.Query(); query.Has("limit") {
+		req = req.Clone(req.Context())
+		query.Set("limit", strconv.Itoa(p.page))
+		req.URL.RawQuery = query.Encode()
+	}
+	return p.base.RoundTrip(req)
+}
+
 // The suite on what answers as Gitea's source says.
 func TestConformance(t *testing.T) {
 	forgetest.Run(t, func(t testing.TB) forgetest.Harness {
@@ -48,7 +65,7 @@ func TestConformance(t *testing.T) {
 		s.Token(secret, "berth", true)
 		h := s.Harness(path)
 		h.Secrets = []string{secret}
-		h.Connect = connect(path, "", secret)
+		h.Connect = connect(path, "", secret, 50)
 		return h
 	})
 }
@@ -59,7 +76,7 @@ func TestPassword(t *testing.T) {
 	s.Token(secret, "berth", true)
 	repo := s.Repo(path)
 	number, marker := repo.Open(githubtest.Pull{Title: "a proposal", Base: "main"}).Number, "<!-- berth -->"
-	if err := connect(path, "berth", secret)(t, s.API()).Comment(t.Context(), number, marker, marker+" hello"); err != nil {
+	if err := connect(path, "berth", secret, 50)(t, s.API()).Comment(t.Context(), number, marker, marker+" hello"); err != nil {
 		t.Fatal(err)
 	}
 	user, password, _ := (&http.Request{Header: s.Requests()[0].Header}).BasicAuth()

@@ -28,7 +28,13 @@ func client(t testing.TB, api, token string) *rest.Client {
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	c, err := rest.New(rest.Options{Base: api, Transport: transport, Token: func(context.Context) (string, error) { return token, nil }})
+	return clientOver(t, api, transport).With(func(context.Context) (string, error) { return token, nil }, nil)
+}
+
+// clientOver returns one that shows the secret, over connections of one's own.
+func clientOver(t testing.TB, api string, transport http.RoundTripper) *rest.Client {
+	t.Helper()
+	c, err := rest.New(rest.Options{Base: api, Transport: transport, Token: func(context.Context) (string, error) { return secret, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,19 +93,20 @@ func (c *Client) judge(status int) (kind schema.ErrorKind, hint string) {
 	return schema.Terminal, ""
 }
 
-// message finds what a refusal says: a text under message or error, or the texts
-// for each field under message.
+// message finds what a refusal says: a text under message or error, the texts for
+// each field under message, or GitHub's list under errors.
 func message(data []byte) string {
 	var said struct {
 		Message     any `json:"message"`
 		Error       any `json:"error"`
 		Description any `json:"error_description"`
+		Errors      any `json:"errors"`
 	}
 	if json.Unmarshal(data, &said) != nil {
 		return ""
 	}
 	var parts []string
-	for _, v := range []any{said.Message, said.Error, said.Description} {
+	for _, v := range []any{said.Message, said.Error, said.Description, said.Errors} {
 		if text := flat(v); text != "" && !slices.Contains(parts, text) {
 			parts = append(parts, text)
 		}
@@ -124,6 +125,9 @@ func flat(v any) string {
 			parts = append(parts, flat(item))
 		}
 	case map[string]any:
+		if text, ok := v["message"].(string); ok && text != "" {
+			return text
+		}
 		for key, item := range v {
 			parts = append(parts, key+" "+flat(item))
 		}

@@ -48,6 +48,7 @@ func TestAnswers(t *testing.T) {
 		"long":        {200, strings.Repeat(" ", forge.MaxResponse+1), schema.Transient, "too long"},
 		"message":     {400, `{"message":"no \u001b[31mgood"}`, schema.Terminal, "look at a/b: the forge answers 400 Bad Request: no [31mgood"},
 		"fields":      {400, `{"message":{"name":["is taken","is bad"],"age":["is 3"]}}`, schema.Terminal, "age is 3, name is taken, is bad"},
+		"errors":      {422, `{"message":"Validation Failed","errors":[{"code":"custom","message":"too long"},{"field":"base"}]}`, schema.Terminal, "Validation Failed: too long, field base"},
 		"error":       {403, `{"error":"insufficient_scope","error_description":"needs more"}`, schema.Terminal, "insufficient_scope: needs more|more rights"},
 		"said twice":  {401, `{"error":"no","message":"no"}`, schema.Terminal, "Unauthorized: no (check the token for 127.0.0.1"},
 		"not found":   {404, ``, schema.Terminal, "404 Not Found (check the URL"},

@@ -1,0 +1,355 @@
+package follow
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/git"
+)
+
+const pullRef = "refs/pull/7/head"
+
+// settled reads everything once, for tests that propose something.
+func settled(t *testing.T, change ...func(*Options)) *world {
+	w := newWorld(t, change...)
+	t.Cleanup(w.Close)
+	return w
+}
+
+func (w *world) once() {
+	w.t.Helper()
+	if err := w.Once(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.takeChanges()
+}
+
+func (w *world) propose(ref string) *Proposal {
+	w.t.Helper()
+	p, err := w.Propose(context.Background(), ref)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+// summary is what a proposal is about, in a line.
+func summary(p *Proposal) string {
+	return fmt.Sprintf("files %v conflicts %v deployments %v repos %v", p.Files, p.Conflicts, p.Deployments, p.Repos)
+}
+
+func TestPropose(t *testing.T) {
+	w := settled(t, func(o *Options) { o.Desired.Path = "lab" })
+	start := w.desired.push("first", map[string]string{
+		"lab/web.yaml": deployment("web", "org.web"), "lab/db.yaml": deployment("db", "org.db"),
+		"lab/ui.yaml": deployment("ui", "org.ui"), "lab/both.yaml": deployment("both", "org.both"), "other.yaml": "x: 1",
+	})
+	head := w.desired.propose(pullRef, start, map[string]string{
+		"lab/web.yaml": deployment("web", "org.web") + "replicas: 2\n", "lab/ui.yaml": "", "other.yaml": "x: 2", "lab/README.md": "text",
+		"lab/new.yaml": deployment("new", "org.new") + "---\n" + repoDocument("apps"), "lab/both.yaml": deployment("both", "org.theirs"),
+		"lab/db.yaml": "# a comment moves the line\n" + deployment("db", "org.db"),
+	})
+	base := w.desired.push("second", map[string]string{
+		"lab/both.yaml": deployment("both", "org.ours"), "lab/late.yaml": deployment("late", "org.late"),
+	})
+	w.once()
+	before := w.View()
+	p := w.propose(pullRef)
+	if p.Base != base.Commit || p.Head != head.Commit || p.MergeBase != start.Commit {
+		t.Errorf("commits are %s %s %s", p.Base, p.Head, p.MergeBase)
+	}
+	want := "files [lab/both.yaml lab/db.yaml lab/new.yaml lab/ui.yaml lab/web.yaml] conflicts [lab/both.yaml] deployments [new ui web] repos [apps]"
+	if got := summary(p); got != want {
+		t.Errorf("proposal is about\n%s, want\n%s", got, want)
+	}
+	var apps []string
+	for _, d := range p.State.Deployments() {
+		apps = append(apps, d.App)
+	}
+	if want := []string{"org.ours", "org.db", "org.late", "org.new", "org.web"}; !slices.Equal(apps, want) {
+		t.Errorf("apps are %q, want %q", apps, want)
+	}
+	if d, _ := p.State.Deployment("new"); d.Position != (schema.Position{File: "lab/new.yaml", Line: 1, Column: 1}) {
+		t.Errorf("position is %+v", d.Position)
+	}
+	if web, _ := p.State.Deployment("web"); web.Replicas == nil || *web.Replicas != 2 || p.State.Commit != head.Commit || p.Before != before.State {
+		t.Errorf("web is %+v at %s", web, p.State.Commit)
+	}
+	if changes, parsed := w.takeChanges(); len(changes) > 0 || !slices.Equal(parsed, []string{"lab/db.yaml", "lab/new.yaml", "lab/web.yaml"}) {
+		t.Errorf("told of %+v, parsed %q", changes, parsed)
+	}
+	if w.View() != before || len(w.Sources()) != 1 || w.desired.opened() != 1 {
+		t.Error("what is followed changed")
+	}
+	if again := w.propose(head.Commit); summary(again) != want {
+		t.Errorf("the second time: %s", summary(again))
+	}
+	if _, parsed := w.takeChanges(); len(parsed) > 0 {
+		t.Errorf("parsed again: %q", parsed)
+	}
+}
+
+func TestProposeWhatIsThere(t *testing.T) {
+	w := settled(t)
+	start := w.desired.push("first", map[string]string{"web.yaml": deployment("web", "org.web")})
+	merged := w.desired.propose(pullRef, start, map[string]string{"web.yaml": deployment("web", "org.other")})
+	w.desired.propose("refs/pull/8/head", start, map[string]string{"web.yaml": deployment("web", "org.same")})
+	w.desired.push("second", map[string]string{"web.yaml": deployment("web", "org.same")})
+	w.once()
+	for ref, want := range map[string]string{
+		start.Commit:       "files [] conflicts [] deployments [] repos []",                 // an old commit
+		w.Head().Commit:    "files [] conflicts [] deployments [] repos []",                 // the one in force
+		"refs/pull/8/head": "files [web.yaml] conflicts [] deployments [] repos []",         // both did the same
+		merged.Commit:      "files [web.yaml] conflicts [web.yaml] deployments [] repos []", // nothing but a conflict
+	} {
+		p := w.propose(ref)
+		if got := summary(p); got != want {
+			t.Errorf("%s: %s, want %s", ref, got, want)
+		}
+		if d, _ := p.State.Deployment("web"); d.App != "org.same" || len(p.Problems()) > 0 {
+			t.Errorf("web is %+v, problems %v", d, p.Problems())
+		}
+	}
+}
+
+func TestProposalProblems(t *testing.T) {
+	broken := "kind: Deployment\nname: old\napp: org.old\ncolour: red\n"
+	w := settled(t)
+	start := w.desired.push("first", map[string]string{
+		"old.yaml": broken + "---\n" + deployment("fine", "org.fine"), "web.yaml": deployment("web", "org.web") + "dependsOn: [db]\n",
+		"db.yaml": deployment("db", "org.db"),
+	})
+	w.desired.propose(pullRef, start, map[string]string{
+		"old.yaml": "# moved\n" + broken + "---\n" + strings.ReplaceAll(broken, "old", "more"), "new.yaml": "kind: Deployment\nname: new\n  app: x\n", "db.yaml": "",
+	})
+	w.once()
+	p := w.propose(pullRef)
+	var got []string
+	for _, one := range p.Problems().Errors() {
+		got = append(got, fmt.Sprintf("%s:%d", one.File, one.Line))
+	}
+	if want := []string{"new.yaml:3", "old.yaml:10", "web.yaml:1"}; !slices.Equal(got, want) {
+		t.Errorf("new problems are at %q, want %q:\n%v\nbefore:\n%v", got, want, p.Problems(), p.Before.Problems())
+	}
+	if all := len(p.State.Problems().Errors()); all <= len(got) {
+		t.Errorf("%d problems in all", all)
+	}
+}
+
+func TestProposeErrors(t *testing.T) {
+	w := settled(t, func(o *Options) { o.Desired.Path = "lab" })
+	_, err := w.Propose(context.Background(), pullRef)
+	wantKind(t, err, schema.Waiting, "not read yet")
+	start := w.desired.push("first", map[string]string{"lab/web.yaml": deployment("web", "org.web")})
+	w.desired.propose("emptied", start, map[string]string{"lab/web.yaml": ""})
+	w.desired.propose("unrelated", nil, map[string]string{"lab/web.yaml": "x"})
+	w.once()
+	_, err = w.Propose(context.Background(), "refs/pull/8/head")
+	wantKind(t, err, schema.Terminal, "does not exist")
+	_, err = w.Propose(context.Background(), "emptied")
+	wantKind(t, err, schema.Invalid, `no folder "lab"`)
+	_, err = w.Propose(context.Background(), "unrelated")
+	wantKind(t, err, schema.Invalid, "no history in common")
+	w.desired.set(func(r *fakeRepo) { r.panics = true })
+	_, err = w.Propose(context.Background(), start.Commit)
+	wantKind(t, err, schema.Transient, "a bug of Berth's")
+	w.desired.set(func(r *fakeRepo) { r.panics = false })
+	w.Close()
+	_, err = w.Propose(context.Background(), start.Commit)
+	wantKind(t, err, schema.Terminal, "followed no more")
+}
+
+func wantKind(t *testing.T, err error, kind schema.ErrorKind, part string) {
+	t.Helper()
+	var e *schema.Error
+	if !errors.As(err, &e) || e.Kind != kind || !strings.Contains(e.Error(), part) {
+		t.Errorf("error is %v, want a %s one with %q", err, kind, part)
+	}
+}
+
+// However many proposals hang, the desired state is followed on, and a caller
+// who has enough of waiting gets away.
+func TestProposalsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		start := w.desired.push("first", map[string]string{"web.yaml": deployment("web", "org.web")})
+		w.desired.propose(pullRef, start, map[string]string{"db.yaml": deployment("db", "org.db")})
+		w.run()
+		synctest.Wait()
+		answer := make(chan struct{})
+		w.desired.set(func(r *fakeRepo) { r.answer = answer })
+		const many = 3 * maxLooks
+		ended := make(chan error, many)
+		for range many {
+			go func() {
+				_, err := w.Propose(context.Background(), pullRef)
+				ended <- err
+			}()
+		}
+		synctest.Wait()
+		if n := len(w.Hub.desired.looks); n != maxLooks {
+			t.Errorf("%d are looked at", n)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := w.Propose(ctx, pullRef)
+		wantKind(t, err, schema.Transient, "deadline")
+
+		w.desired.set(func(r *fakeRepo) { r.answer = nil })
+		w.desired.push("second", map[string]string{"ui.yaml": deployment("ui", "org.ui")})
+		w.Wake(hint(desiredURL, ""))
+		synctest.Wait()
+		w.wantDeployments("ui", "web")
+		close(answer)
+		for range many {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A head that holds too much is an error of the proposal alone.
+func TestProposalOfTooMuch(t *testing.T) {
+	w := settled(t)
+	start := w.desired.push("first", map[string]string{"web.yaml": deployment("web", "org.web")})
+	files := map[string]string{"big.yaml": "pretend to be huge"}
+	w.desired.propose("big", start, files)
+	files = map[string]string{}
+	for i := range 20 {
+		files[fmt.Sprintf("much-%d.yaml", i)] = fmt.Sprintf("# %d %s", i, strings.Repeat("x", 1000))
+	}
+	w.desired.propose("much", start, files)
+	w.Hub.proposed.documents.most = 10_000
+	w.once()
+	if p := w.propose("big"); len(p.Problems()) != 1 || !strings.Contains(p.Problems()[0].Error(), "big.yaml: it cannot be read") {
+		t.Errorf("problems are %v", p.Problems())
+	}
+	_, err := w.Propose(context.Background(), "much")
+	wantKind(t, err, schema.Invalid, "of text")
+	w.wantDeployments("web")
+}
+
+func TestProposeManifests(t *testing.T) {
+	w := settled(t)
+	apps := w.repo("apps")
+	w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps", `paths: ["apps/**"]`)})
+	start := apps.push("first", map[string]string{
+		"apps/a.yaml": manifest("org.a", "1.0.0"), "apps/b.yaml": manifest("org.b", "1.0.0"), "apps/c.yaml": manifest("org.c", "1.0.0"),
+	})
+	head := apps.propose(pullRef, start, map[string]string{
+		"apps/a.yaml": manifest("org.a", "1.1.0"), "apps/b.yaml": "", "elsewhere.yaml": manifest("org.x", "1.0.0"),
+		"apps/bad.yaml": "identifier: org.bad\nversion: 1.0.0\nflavours: 7\n", "apps/huge.yaml": "pretend to be huge",
+	})
+	base := apps.push("second", map[string]string{"apps/c.yaml": manifest("org.c", "2.0.0")})
+	w.once()
+	catalog := w.Catalog()
+	propose := func() string {
+		t.Helper()
+		p, err := w.ProposeManifests(context.Background(), "apps", pullRef)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Base != base.Commit || p.Head != head.Commit {
+			t.Errorf("commits are %+v", p)
+		}
+		var out strings.Builder
+		fmt.Fprintln(&out, "merge base", p.MergeBase == start.Commit)
+		for _, f := range p.Files {
+			fmt.Fprintln(&out, f.Path, f.Removed, f.Releases)
+			for _, one := range f.Problems {
+				fmt.Fprintln(&out, " ", one.Error())
+			}
+		}
+		return out.String()
+	}
+	changed := `apps/a.yaml false [org.a 1.1.0]
+apps/b.yaml true []
+apps/bad.yaml false []
+  apps/bad.yaml:3:11: flavours: must be a list, not text (write it as flavours: [7])
+`
+	huge := `apps/huge.yaml false []
+  apps/huge.yaml: it cannot be read: too large
+`
+	if d := cmp.Diff("merge base true\n"+changed+huge, propose()); d != "" {
+		t.Error(d)
+	}
+	apps.set(func(r *fakeRepo) { r.shallow = true })
+	if d := cmp.Diff("merge base false\n"+changed+"apps/c.yaml false [org.c 1.0.0]\n"+huge, propose()); d != "" {
+		t.Error(d)
+	}
+	if changes, _ := w.takeChanges(); len(changes) > 0 || w.Catalog() != catalog {
+		t.Errorf("told of %+v", changes)
+	}
+	_, err := w.ProposeManifests(context.Background(), "other", pullRef)
+	wantKind(t, err, schema.Waiting, "no such repo")
+	_, err = w.ProposeManifests(context.Background(), "apps", "refs/pull/8/head")
+	wantKind(t, err, schema.Terminal, "does not exist")
+}
+
+// Real repositories: a mirror's pull request, a folder, and a clone.
+func TestProposeFromARepository(t *testing.T) {
+	r := newRepository(t, "desired")
+	r.commit("first", map[string]string{"lab/web.yaml": deployment("web", "org.web"), "lab/ui.yaml": deployment("ui", "org.ui")})
+	r.git("checkout", "-q", "-b", "topic")
+	r.commit("topic", map[string]string{"lab/db.yaml": deployment("db", "org.db"), "lab/ui.yaml": ""})
+	r.git("update-ref", pullRef, "HEAD")
+	r.git("checkout", "-q", "main")
+	r.commit("second", map[string]string{"lab/late.yaml": deployment("late", "org.late")})
+	data, err := git.OpenDir(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	w := settled(t, func(o *Options) {
+		o.Desired = schema.Desired{URL: "file://" + r.dir, Path: "lab"}
+		o.Folder = git.Folder
+		o.Open = func(s Spec) (sources.Source, error) {
+			return git.Open(git.Options{Dir: data, URL: s.URL, History: s.History})
+		}
+	})
+	w.once()
+	want := "files [lab/db.yaml lab/ui.yaml] conflicts [] deployments [db ui] repos []"
+	for _, ref := range []string{"topic", pullRef} {
+		p := w.propose(ref)
+		if got := summary(p); got != want || p.State.Len() != 3 {
+			t.Errorf("%s: %s, want %s", ref, got, want)
+		}
+	}
+	r.git("checkout", "-q", "-b", "deep", "main")
+	r.commit("deep", map[string]string{"lab/" + strings.Repeat("d/", sources.MaxDepth+1) + "x.yaml": "x"})
+	_, err = w.Propose(context.Background(), "deep")
+	wantKind(t, err, schema.Invalid, "folders deep")
+	// A work tree stands for all that is desired: what it lacks goes.
+	r.git("checkout", "-q", "topic")
+	p, err := w.ProposeDir(context.Background(), r.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = "files [lab/db.yaml lab/late.yaml lab/ui.yaml] conflicts [] deployments [db late ui] repos []"
+	if got := summary(p); got != want || p.Head != "" || p.MergeBase != p.Base || p.Base != w.Head().Commit {
+		t.Errorf("folder: %s, want %s; %+v", got, want, p)
+	}
+	r.git("checkout", "-q", "main")
+	if p, err := w.ProposeDir(context.Background(), r.dir); err != nil || len(p.Files)+len(p.Deployments) > 0 {
+		t.Errorf("the same: %v, %v", p, err)
+	}
+	_, err = w.ProposeDir(context.Background(), filepath.Join(r.dir, "nowhere"))
+	wantKind(t, err, schema.Terminal, "no such file")
+	_, err = w.ProposeDir(context.Background(), t.TempDir())
+	wantKind(t, err, schema.Invalid, `no folder "lab"`)
+	if p, err := w.ProposeManifests(context.Background(), "none", "topic"); err == nil {
+		t.Errorf("proposal is %+v", p)
+	}
+}
