@@ -81,7 +81,7 @@ func pages[T any](ctx context.Context, r *Repo, call rest.Call, more func(T) boo
 		call.Query.Set("page", strconv.Itoa(page))
 		var items []T
 		header, err := r.do(ctx, call, rest.Each(func(item T) { items = append(items, item) }))
-		if errors.Is(err, rest.ErrTooLong) && size > 1 {
+		if errors.Is(err, rest.ErrTooLong) && size > 1 && len(items) < size {
 			size /= 10 // done is a multiple of it, as it was before
 			continue
 		}
