@@ -249,7 +249,7 @@ func TestLongPages(t *testing.T) {
 	for i := range count {
 		text := ""
 		if i < 9 {
-			text = strings.Repeat("x", 4<<20)
+			text = strings.Repeat("x", forge.MaxResponse/8)
 		}
 		p.Open(gitlabtest.Proposal{Title: "x", Target: "main", Text: text})
 	}
