@@ -21,7 +21,7 @@ const (
 	MaxPullRequests = 500      // open ones of a repository that are looked at, the newest first
 	MaxComment      = 60_000   // bytes of a comment; GitHub takes 65,536 letters
 	MaxStatuses     = 1000     // of one commit and context that GitHub takes, ever
-	MaxResponse     = 32 << 20 // bytes of an answer that are read: 50 pull requests whose texts are as long as can be
+	MaxResponse     = 12 << 20 // bytes of an answer that are read: 25 pull requests whose texts are as long as can be
 )
 
 // State is what a commit status says in one word.

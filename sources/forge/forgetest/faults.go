@@ -15,8 +15,8 @@ import (
 	"github.com/berthdev/berth/sources/forge"
 )
 
-// failure expects an error of a kind that is fit to be shown, and returns it.
-func (f *fixture) failure(err error, kind schema.ErrorKind) error {
+// failure expects an error of a kind that is fit to be shown.
+func (f *fixture) failure(err error, kind schema.ErrorKind) {
 	f.Helper()
 	var known *schema.Error
 	if !errors.As(err, &known) {
@@ -37,7 +37,6 @@ func (f *fixture) failure(err error, kind schema.ErrorKind) error {
 			f.Errorf("error holds a secret: %s", shown)
 		}
 	}
-	return err
 }
 
 // echo answers with a status, and repeats all it was sent, secrets too.
@@ -78,7 +77,8 @@ func testLimits(f *fixture) {
 			until := time.Now().Add(100 * time.Second)
 			f.front.answer(echo(limit.Status, limit.Header(until), limit.Body))
 			f.reconnect()
-			err := f.failure(f.within(c), schema.Transient)
+			err := f.within(c)
+			f.failure(err, schema.Transient)
 			var limited *forge.Limited
 			if !errors.As(err, &limited) {
 				f.Errorf("%s, %s: %v is not limited", limit.Name, c.name, err)
@@ -121,7 +121,8 @@ func testServerErrors(f *fixture) {
 	for _, c := range f.calls() {
 		for _, status := range []int{500, 502, 503, 504} {
 			f.front.answer(echo(status, nil, ""))
-			err := f.failure(f.within(c), schema.Transient)
+			err := f.within(c)
+			f.failure(err, schema.Transient)
 			if limited := (*forge.Limited)(nil); errors.As(err, &limited) {
 				f.Errorf("%s, %d: limited", c.name, status)
 			}
@@ -281,7 +282,8 @@ func testCancelled(f *fixture) {
 			cancel()
 		}()
 		begun := time.Now()
-		err := f.failure(c.do(ctx, f.repo), schema.Transient)
+		err := c.do(ctx, f.repo)
+		f.failure(err, schema.Transient)
 		if !errors.Is(err, context.Canceled) || time.Since(begun) > patience {
 			f.Errorf("%s ends after %v: %v", c.name, time.Since(begun), err)
 		}

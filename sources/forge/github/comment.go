@@ -59,7 +59,7 @@ func (r *Repo) Comment(ctx context.Context, number int, marker, text string) err
 func (r *Repo) find(ctx context.Context, number int, self, marker string) (comment, error) {
 	var found comment
 	for n := 1; n <= maxPages; n++ {
-		call := rest.Call{Op: opComment, Path: fmt.Sprintf("/issues/%d/comments", number), Query: r.query(n)}
+		call := rest.Call{Op: opComment, Path: fmt.Sprintf("/issues/%d/comments", number), Query: r.query(n, textSize)}
 		header, err := r.do(ctx, call, rest.Each(func(c comment) {
 			ours := c.ID > 0 && c.User != nil && strings.EqualFold(c.User.Login, self)
 			if ours && strings.HasPrefix(forge.Body(c.Body), marker) && (found.ID == 0 || c.ID < found.ID) {

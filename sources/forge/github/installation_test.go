@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,20 +15,20 @@ import (
 func TestInstallation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := &installation{busy: make(chan struct{}, 1)}
-		asked := 0
+		var asked atomic.Int32
 		var fails error
 		lasts := time.Hour
 		token := func(ctx context.Context) (string, error) {
 			return i.token(ctx, func() (string, time.Duration, error) {
-				asked++
+				n := asked.Add(1)
 				time.Sleep(time.Second) // the forge takes its time
-				return fmt.Sprint("token ", asked), lasts, fails
+				return fmt.Sprint("token ", n), lasts, fails
 			})
 		}
-		expect := func(want string, times int) {
+		expect := func(want string, times int32) {
 			t.Helper()
-			if got, err := token(t.Context()); got != want || err != nil || asked != times {
-				t.Errorf("%q after asking %d times: %v", got, asked, err)
+			if got, err := token(t.Context()); got != want || err != nil || asked.Load() != times {
+				t.Errorf("%q after asking %d times: %v", got, asked.Load(), err)
 			}
 		}
 		expect("token 1", 1)
@@ -56,8 +57,8 @@ func TestInstallation(t *testing.T) {
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := token(ctx); !errors.Is(err, context.DeadlineExceeded) || asked != 5 {
-			t.Errorf("who waits for another ends with %v, asked %d times", err, asked)
+		if _, err := token(ctx); !errors.Is(err, context.DeadlineExceeded) || asked.Load() != 5 {
+			t.Errorf("who waits for another ends with %v, asked %d times", err, asked.Load())
 		}
 		for range 3 {
 			if err := <-results; !errors.Is(err, fails) {

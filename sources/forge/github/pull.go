@@ -63,7 +63,7 @@ func (r *Repo) PullRequests(ctx context.Context, base string) ([]forge.PullReque
 
 // pulls returns one page of the pull requests that are open.
 func (r *Repo) pulls(ctx context.Context, base string, n int) (page, error) {
-	query := r.query(n)
+	query := r.query(n, textSize)
 	query.Set("state", "open")
 	if r.dialect.Sorted {
 		query.Set("sort", "created")

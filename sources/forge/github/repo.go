@@ -52,10 +52,12 @@ var native = Dialect{
 }
 
 const (
-	// pageSize is what is asked for at once: as much as Gitea gives, and little
-	// enough that a page of the longest texts is an answer of bounded length.
+	// pageSize is what is asked for at once of what is short: as much as Gitea gives.
 	pageSize = 50
-	maxPages = 40
+	// textSize is that of what strangers wrote, 65,536 letters each: so much fits
+	// into an answer that is read, also where a letter takes six bytes.
+	textSize = 25
+	maxPages = 60
 )
 
 // API returns the root of the API of a GitHub by its host, which may have a port.
@@ -147,8 +149,8 @@ func (r *Repo) fail(op string, kind schema.ErrorKind, hint string, err error) er
 }
 
 // query asks for a page, counted from one.
-func (r *Repo) query(page int) url.Values {
-	return url.Values{r.dialect.PerPage: {strconv.Itoa(pageSize)}, "page": {strconv.Itoa(page)}}
+func (r *Repo) query(page, size int) url.Values {
+	return url.Values{r.dialect.PerPage: {strconv.Itoa(size)}, "page": {strconv.Itoa(page)}}
 }
 
 // hash is a whole one: SHA-1, or SHA-256, which Gitea can.

@@ -39,7 +39,7 @@ func (r *Repo) Statuses(ctx context.Context, commit string) ([]forge.Status, err
 		var combined struct {
 			Statuses []status `json:"statuses"`
 		}
-		_, err := r.do(ctx, rest.Call{Op: opStatuses, Path: "/commits/" + commit + "/status", Query: r.query(page)}, &combined)
+		_, err := r.do(ctx, rest.Call{Op: opStatuses, Path: "/commits/" + commit + "/status", Query: r.query(page, pageSize)}, &combined)
 		if err != nil {
 			return nil, r.unlessUnknown(ctx, err)
 		}
