@@ -96,8 +96,9 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 		progress = c.err
 	}
 	log := newLogger(progress, schema.LogConfig{Level: "info"})
-	hub := newHub(cfg, lookOpener(mirrors, cfg, log), log, nil, nil)
-	l := &look{cfg: cfg, hub: hub, open: openBackends, close: func() { hub.Close(); done() }}
+	dialer := newDialer(cfg, log)
+	hub := newHub(cfg, lookOpener(mirrors, dialer.Credentials(), log), log, nil, nil, nil)
+	l := &look{cfg: cfg, hub: hub, open: openBackends, close: func() { hub.Close(); dialer.Close(); done() }}
 	l.problem = hub.Once(ctx)
 	if hub.State() == nil {
 		l.close()
@@ -110,8 +111,8 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 }
 
 // lookOpener opens sources; a folder that is no repository is looked at as it is.
-func lookOpener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opener {
-	open := opener(mirrors, cfg, log)
+func lookOpener(mirrors *git.Dir, credentials git.Credentials, log *slog.Logger) follow.Opener {
+	open := opener(mirrors, credentials, log)
 	return func(spec follow.Spec) (sources.Source, error) {
 		loc, err := git.ParseURL(spec.URL)
 		if err == nil && loc.IsLocal() && !isRepository(loc.Path) {

@@ -161,7 +161,7 @@ func planFolder(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	defer mirrors.Close()
 	log := slog.New(slog.DiscardHandler)
-	l := &look{cfg: cfg, hub: newHub(cfg, lookOpener(mirrors, cfg, log), log, nil, nil), open: rigOf(ts).open}
+	l := &look{cfg: cfg, hub: newHub(cfg, lookOpener(mirrors, nil, log), log, nil, nil, nil), open: rigOf(ts).open}
 	defer l.hub.Close()
 	ts.Check(l.hub.Once(context.Background()))
 	var out, told strings.Builder
