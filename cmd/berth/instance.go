@@ -41,6 +41,7 @@ type instance struct {
 	journal  *journal.Journal
 	sources  *sourceEvents
 	history  *history
+	forges   *forges
 	server   *server.Server
 }
 
@@ -65,7 +66,8 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	if i.mirrors, err = git.OpenDir(cfg.DataDir); err != nil {
 		return nil, err
 	}
-	i.hub = newHub(cfg, opener(i.mirrors, cfg, log), log, metrics, i.changed)
+	i.forges = newForges(cfg, log)
+	i.hub = newHub(cfg, opener(i.mirrors, i.forges.dialer.Credentials(), log), log, metrics, i.changed, i.forges.proposed)
 	if i.backends, err = open(ctx, cfg, log, dryRun || !t.leads); err != nil {
 		return nil, err
 	}
@@ -73,6 +75,7 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	i.engine = engine.New(engine.Options{
 		Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Standby: !t.leads, Metrics: engine.NewMetrics(metrics),
 	})
+	i.forges.tell(i, t.leads && !dryRun, metrics, log)
 	asked, err := api.New(api.Options{
 		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
 		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends), Leader: t.leader,
@@ -132,6 +135,7 @@ func (i *instance) changed(c follow.Change) {
 		i.sources.changed(c.Sources, i.hub.Sources())
 	}
 	i.history.changed(c.Commit)
+	i.forges.changed()
 	i.engine.Changed(engine.Change{Deployments: c.Deployments, Identifiers: c.Identifiers, Everything: c.Holds || c.Readiness})
 }
 
@@ -141,6 +145,7 @@ func (i *instance) run(ctx context.Context) error {
 	group.Go(func() error { return i.hub.Run(ctx) })
 	group.Go(func() error { return i.engine.Run(ctx) })
 	group.Go(func() error { return i.history.run(ctx) })
+	group.Go(func() error { return i.forges.run(ctx) })
 	group.Go(func() error { return i.server.Run(ctx) })
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -152,13 +157,16 @@ func (i *instance) run(ctx context.Context) error {
 // close releases what newInstance opened.
 func (i *instance) close() {
 	closeBackends(i.backends)
+	if i.forges != nil {
+		i.forges.dialer.Close()
+	}
 	if i.mirrors != nil {
 		i.mirrors.Close()
 	}
 }
 
-// newHub follows the configured desired state. metrics and notify may be nil.
-func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics prometheus.Registerer, notify func(follow.Change)) *follow.Hub {
+// newHub follows the configured desired state. metrics, notify and proposed may be nil.
+func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics prometheus.Registerer, notify func(follow.Change), proposed func(string)) *follow.Hub {
 	if notify == nil {
 		notify = func(follow.Change) {}
 	}
@@ -173,7 +181,7 @@ func newHub(cfg *schema.Config, open follow.Opener, log *slog.Logger, metrics pr
 		Key:      func(url string) string { return git.RepoKey(at.resolve(url)) },
 		LocalDir: at.dir,
 		Folder:   git.Folder,
-		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify,
+		Redact:   git.Redact, Watch: true, Logger: log, Metrics: metrics, Notify: notify, Proposed: proposed,
 	})
 }
 
@@ -281,10 +289,8 @@ func closeBackends(bs []engine.Backend) {
 	}
 }
 
-// opener opens git sources with the credentials of the configuration.
-func opener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opener {
-	home, _ := os.UserHomeDir() // without one there are no files of the user to look at
-	credentials := git.ConfiguredCredentials(cfg.Credentials, git.Environment{Getenv: os.Getenv, Home: home})
+// opener opens git sources with credentials.
+func opener(mirrors *git.Dir, credentials git.Credentials, log *slog.Logger) follow.Opener {
 	return func(spec follow.Spec) (sources.Source, error) {
 		return git.Open(git.Options{
 			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Credentials: credentials, Logger: log,

@@ -31,6 +31,7 @@ const lookTime = 10 * time.Second
 type look struct {
 	cfg     *schema.Config
 	hub     *follow.Hub
+	open    backendOpener
 	problem error // of sources that could not be read; what could be is there
 	close   func()
 }
@@ -95,8 +96,9 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 		progress = c.err
 	}
 	log := newLogger(progress, schema.LogConfig{Level: "info"})
-	hub := newHub(cfg, lookOpener(mirrors, cfg, log), log, nil, nil)
-	l := &look{cfg: cfg, hub: hub, close: func() { hub.Close(); done() }}
+	dialer := newDialer(cfg, log)
+	hub := newHub(cfg, lookOpener(mirrors, dialer.Credentials(), log), log, nil, nil, nil)
+	l := &look{cfg: cfg, hub: hub, open: openBackends, close: func() { hub.Close(); dialer.Close(); done() }}
 	l.problem = hub.Once(ctx)
 	if hub.State() == nil {
 		l.close()
@@ -109,8 +111,8 @@ func lookAtSources(ctx context.Context, c console, cfg *schema.Config) (*look, e
 }
 
 // lookOpener opens sources; a folder that is no repository is looked at as it is.
-func lookOpener(mirrors *git.Dir, cfg *schema.Config, log *slog.Logger) follow.Opener {
-	open := opener(mirrors, cfg, log)
+func lookOpener(mirrors *git.Dir, credentials git.Credentials, log *slog.Logger) follow.Opener {
+	open := opener(mirrors, credentials, log)
 	return func(spec follow.Spec) (sources.Source, error) {
 		loc, err := git.ParseURL(spec.URL)
 		if err == nil && loc.IsLocal() && !isRepository(loc.Path) {
@@ -153,7 +155,7 @@ func lookDir() (*git.Dir, func(), error) {
 
 // input asks every backend once and returns what the planner needs.
 func (l *look) input(ctx context.Context) (planner.Input, error) {
-	bs, err := openBackends(ctx, l.cfg, slog.New(slog.DiscardHandler), true)
+	bs, err := l.open(ctx, l.cfg, slog.New(slog.DiscardHandler), true)
 	if err != nil {
 		return planner.Input{}, err
 	}

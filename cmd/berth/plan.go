@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berthdev/berth/reconciler/planner"
+	"github.com/berthdev/berth/reconciler/proposal"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -42,9 +43,16 @@ type plannedBackend struct {
 	Problem string `json:"problem,omitempty"`
 }
 
+// planOptions say what is planned, and how it is told.
+type planOptions struct {
+	output string
+	all    bool
+	ref    string
+	dir    string
+}
+
 func newPlan(c console) *cobra.Command {
-	var output string
-	var all bool
+	var o planOptions
 	cmd := &cobra.Command{
 		Use:   "plan [URL|FOLDER]",
 		Short: "Print what would change on the backends, and why",
@@ -52,31 +60,83 @@ func newPlan(c console) *cobra.Command {
 print what "berth serve" would do now. Nothing is changed. A folder may be a git
 repository or plain files.
 
+With --ref or --dir it prints what would become different if a branch were
+merged, or if a folder were the desired state: what is under way anyway is not
+told. A file that both sides changed is a conflict.
+
+Where a backend does not answer, as in a CI job that cannot reach it, documents
+are checked and releases resolved; what would become of pods is then not known,
+and said so.
+
 The exit code is 3 when there is something to change, and 1 when a document has
-an error.`,
+an error, a conflict, or declares what can never run.`,
 		Example: `  berth plan ./desired
-  berth plan https://git.example.org/lab/desired.git --instance lab -o json`,
+  berth plan https://git.example.org/lab/desired.git --instance lab -o json
+  berth plan --ref more-gpus https://git.example.org/lab/desired.git
+  berth plan --ref refs/pull/7/head --config berth.yaml -o markdown
+  berth plan --dir . --config berth.yaml
+
+  # A job of GitHub Actions that annotates a pull request. Berth's own status on
+  # it does the same without a job.
+  on: pull_request
+  jobs:
+    plan:
+      runs-on: self-hosted # where the backends can be reached
+      steps:
+        - uses: actions/checkout@v4
+        - run: berth plan --dir . --config /etc/berth/berth.yaml -o github || test $? = 3
+        - run: berth plan --dir . --config /etc/berth/berth.yaml -o markdown >> $GITHUB_STEP_SUMMARY || test $? = 3`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	flags := addConfigFlags(cmd)
-	outputFlag(cmd, &output, "table", "json")
-	cmd.Flags().BoolVarP(&all, "all", "a", false, "list also what is kept as it is")
+	o.addFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return flags.look(cmd, c, args, func(ctx context.Context, l *look) error {
-			in, err := l.input(ctx)
-			if err != nil {
-				return err
-			}
-			p := newPlanned(in, planner.New(in))
-			if output == "json" {
-				err = writeJSON(c.out, p)
-			} else {
-				err = tellPlanned(c, p, all)
-			}
-			return cmp.Or(err, p.exit())
-		})
+		if err := o.check(); err != nil {
+			return err
+		}
+		return flags.look(cmd, c, args, func(ctx context.Context, l *look) error { return o.run(ctx, c, l) })
 	}
 	return cmd
+}
+
+func (o *planOptions) addFlags(cmd *cobra.Command) {
+	outputFlag(cmd, &o.output, "table", "json", "markdown", "github")
+	cmd.Flags().BoolVarP(&o.all, "all", "a", false, "list also what is kept as it is")
+	cmd.Flags().StringVar(&o.ref, "ref", "", "plan what a branch, a tag, a commit or another ref would change if it were merged")
+	cmd.Flags().StringVar(&o.dir, "dir", "", "plan what a folder, with or without git, would change if it were the desired state")
+}
+
+// check refuses flags that exclude each other.
+func (o *planOptions) check() error {
+	switch {
+	case o.ref != "" && o.dir != "":
+		return usageErrorf("--ref and --dir name two proposals: name one")
+	case o.all && (o.ref != "" || o.dir != "" || o.output == "markdown" || o.output == "github"):
+		return usageErrorf("--all lists what there is to do now, as a table or JSON: leave it out")
+	}
+	return nil
+}
+
+// run plans, and tells what came of it.
+func (o *planOptions) run(ctx context.Context, c console, l *look) error {
+	in, err := l.input(ctx)
+	if err != nil {
+		return err
+	}
+	if o.ref != "" || o.dir != "" {
+		return o.runProposal(ctx, c, l, in)
+	}
+	p := newPlanned(in, planner.New(in))
+	switch o.output {
+	case "json":
+		err = writeJSON(c.out, p)
+	case "table":
+		err = tellPlanned(c, p, o.all)
+	default:
+		tellBackends(c, in)
+		err = o.writeReport(c, proposal.Now(in), l.cfg.Desired.URL)
+	}
+	return cmp.Or(err, p.exit())
 }
 
 func newPlanned(in planner.Input, plan *planner.Plan) planned {
@@ -155,11 +215,16 @@ func tellPlanned(c console, p planned, all bool) error {
 
 // moved renders a value that may have changed, as "before -> after".
 func moved(d plannedDecision, before func(plannedFrom) string, after string) string {
-	if d.From == nil || before(*d.From) == after || after == "" {
-		if after == "" && d.From != nil {
-			return before(*d.From)
-		}
+	if d.From == nil {
 		return after
 	}
-	return before(*d.From) + " -> " + after
+	return arrow(before(*d.From), after)
+}
+
+// arrow renders what may be another than before; what is empty is not known.
+func arrow(before, after string) string {
+	if before == "" || after == "" || before == after {
+		return cmp.Or(after, before)
+	}
+	return before + " -> " + after
 }

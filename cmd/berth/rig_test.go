@@ -14,11 +14,13 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/cobra"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/git"
 )
 
 // patience is how long a script waits for something that takes milliseconds.
@@ -82,6 +84,7 @@ var rigCommands = map[string]func(*testscript.TestScript, bool, []string){
 	"image":    setImage,
 	"engine":   actOnEngine,
 	"mask":     maskOutput,
+	"plan":     planFolder,
 }
 
 // commitFolder commits everything in a folder, which it first makes a
@@ -135,6 +138,49 @@ func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
 		ok, why := i.engine.Ready()
 		return why, ok
 	})
+}
+
+// planFolder does what "berth plan" does with the engines of the rig, and writes
+// what it prints into the files "planned" and "planned.err": plan CODE FOLDER
+// [FLAG...], where CODE is the exit code that is expected.
+func planFolder(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: plan CODE FOLDER [FLAG...]")
+	}
+	var o planOptions
+	cmd := &cobra.Command{}
+	o.addFlags(cmd)
+	ts.Check(cmd.ParseFlags(args[2:]))
+	if o.dir != "" {
+		o.dir = ts.MkAbs(o.dir)
+	}
+	cfg := &schema.Config{Instance: "lab", DataDir: ts.MkAbs("plan-data")}
+	cfg.Desired.URL = ts.MkAbs(args[1])
+	ts.Check(complete(cfg))
+	mirrors, err := git.OpenDir(cfg.DataDir)
+	ts.Check(err)
+	defer mirrors.Close()
+	log := slog.New(slog.DiscardHandler)
+	l := &look{cfg: cfg, hub: newHub(cfg, lookOpener(mirrors, nil, log), log, nil, nil, nil), open: rigOf(ts).open}
+	defer l.hub.Close()
+	ts.Check(l.hub.Once(context.Background()))
+	var out, told strings.Builder
+	c := console{out: &out, err: &told}
+	code := 0
+	if err := o.run(context.Background(), c, l); err != nil {
+		code = exitFailed
+		var is exitError
+		if errors.As(err, &is) {
+			code = int(is)
+		} else {
+			tellError(&told, err)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("planned"), []byte(out.String()), 0o600))
+	ts.Check(os.WriteFile(ts.MkAbs("planned.err"), []byte(told.String()), 0o600))
+	if want := args[0]; fmt.Sprint(code) != want {
+		ts.Fatalf("exit code %d, want %s\n%s%s", code, want, &out, &told)
+	}
 }
 
 // waitFor waits until a deployment is in a state, and perhaps at a release:

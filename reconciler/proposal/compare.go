@@ -19,8 +19,9 @@ const (
 )
 
 // New tells what would become of the deployments of an input, whose desired state
-// is that of p.Base, if p were its desired state. before is the plan that is being carried out: what it placed,
-// and whose pods may be on their way, stays there. It may be nil.
+// is that of p.Base, if p were its desired state. before is the plan that is being
+// carried out: what it placed, and whose pods may be on their way, stays there. It
+// may be nil.
 //
 // What is held only for a reading that is yet to succeed counts as if it had, for
 // the same must be read for the proposal to count. A merge is a new commit: it

@@ -121,7 +121,7 @@ func rows(lines []string, prefix, suffix string, room int) string {
 func (r *Report) conflictLines() []string {
 	out := make([]string, len(r.Conflicts))
 	for i, file := range r.Conflicts {
-		out[i] = fmt.Sprintf("%s was changed on %s too; here it is as it is there", code(file), code(r.into()))
+		out[i] = fmt.Sprintf("%s was changed on %s too, and is planned as it is there", code(file), code(r.into()))
 	}
 	return out
 }
@@ -257,9 +257,9 @@ func (r *Report) foot() string {
 		fmt.Fprintf(&b, "Planned on %s", code(short(r.Base)))
 		if r.Head != "" {
 			fmt.Fprintf(&b, " with what %s changed", code(short(r.Head)))
-		}
-		if r.MergeBase != "" {
-			fmt.Fprintf(&b, " since %s", code(short(r.MergeBase)))
+			if r.MergeBase != "" {
+				fmt.Fprintf(&b, " since %s", code(short(r.MergeBase)))
+			}
 		}
 		b.WriteString(".")
 	}

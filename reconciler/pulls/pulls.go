@@ -62,6 +62,7 @@ type Options struct {
 const (
 	defaultInterval = 5 * time.Minute
 	atOnce          = 4                // repositories that are asked
+	look            = 30 * time.Second // how often it is looked what plans are made against
 	settle          = 10 * time.Second // between two plans of one pull request for news of what it is planned against
 	planTime        = 2 * time.Minute  // that one plan may take, with what is fetched for it
 	firstPause      = time.Second      // after an error; it doubles
@@ -75,7 +76,6 @@ type Follower struct {
 
 	mu    sync.Mutex
 	woken map[string]bool // sources with news
-	news  bool            // what plans are made against may be another
 }
 
 // New returns a follower that follows nothing yet.
@@ -97,14 +97,9 @@ func (f *Follower) Wake(source string) {
 	f.poke()
 }
 
-// Changed says that what plans are made against may be another, or the repos. It
-// never blocks.
-func (f *Follower) Changed() {
-	f.mu.Lock()
-	f.news = true
-	f.mu.Unlock()
-	f.poke()
-}
+// Changed says that what plans are made against may be another, or the repos: it
+// is looked at anyway from time to time. It never blocks.
+func (f *Follower) Changed() { f.poke() }
 
 func (f *Follower) poke() {
 	select {
@@ -113,12 +108,11 @@ func (f *Follower) poke() {
 	}
 }
 
-func (f *Follower) take() (woken map[string]bool, news bool) {
+func (f *Follower) take() (woken map[string]bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	woken, news = f.woken, f.news
-	f.woken, f.news = map[string]bool{}, false
-	return woken, news
+	woken, f.woken = f.woken, map[string]bool{}
+	return woken
 }
 
 // Run follows until ctx ends.
@@ -134,8 +128,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for {
 		now := time.Now()
-		woken, news := f.take()
-		f.match(rounds, f.o.Repos(), woken, news, now)
+		match(rounds, f.o.Repos(), f.take(), now)
 		for _, r := range rounds {
 			if r.busy || now.Before(r.due) {
 				continue
@@ -154,7 +147,7 @@ func (f *Follower) Run(ctx context.Context) error {
 				}
 			})
 		}
-		timer.Reset(time.Until(next(rounds, now.Add(f.o.Interval))))
+		timer.Reset(time.Until(next(rounds, now.Add(look))))
 		select {
 		case <-ctx.Done():
 			return nil
@@ -167,7 +160,7 @@ func (f *Follower) Run(ctx context.Context) error {
 }
 
 // match brings the rounds up to the repositories that there are now.
-func (f *Follower) match(rounds map[string]*round, repos []Repo, woken map[string]bool, news bool, now time.Time) {
+func match(rounds map[string]*round, repos []Repo, woken map[string]bool, now time.Time) {
 	there := map[string]bool{}
 	for _, repo := range repos {
 		there[repo.Name] = true
@@ -180,7 +173,7 @@ func (f *Follower) match(rounds map[string]*round, repos []Repo, woken map[strin
 		switch {
 		case woken[repo.Name]:
 			r.hurry(now)
-		case news && repo.Against != r.repo.Against:
+		case repo.Against != r.repo.Against:
 			r.hurry(later(now, r.planned.Add(settle)))
 		}
 	}

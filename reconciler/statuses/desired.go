@@ -2,7 +2,6 @@ package statuses
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -273,10 +272,4 @@ func (r *Reporter) sayDesired(ctx context.Context, v *engine.View, context strin
 		return
 	}
 	d.said[context] = r.say(ctx, r.o.Repo, d.commit, context, d.said[context], state, text)
-}
-
-// isFinal tells whether asking again would be answered the same.
-func isFinal(err error) bool {
-	var known *schema.Error
-	return errors.Is(err, forge.ErrNone) || errors.As(err, &known) && known.Kind == schema.Terminal
 }

@@ -2,6 +2,7 @@ package statuses
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -172,7 +173,7 @@ func (r *Reporter) below(context string) (string, bool) {
 // The pauses between two questions that a forge does not answer.
 const (
 	firstPause = time.Second
-	lastPause  = time.Minute
+	lastPause  = 5 * time.Minute
 )
 
 // recall asks the forge what it has of a commit until it answers, and has then
@@ -192,7 +193,7 @@ func (r *Reporter) recall(ctx context.Context, repo, commit string, then func([]
 func (r *Reporter) known(ctx context.Context, repo, commit string) ([]forge.Status, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		known, err := r.o.Outbox.Known(ctx, repo, commit)
-		if err == nil || ctx.Err() != nil || isFinal(err) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, forge.ErrNone) {
 			return known, err
 		}
 		select {

@@ -50,6 +50,9 @@ type Options struct {
 	// Notify is told what changed, after it did, one change after the other. It
 	// must not block.
 	Notify  func(Change)
+	// Proposed is told of hints that a proposal to a source moved, as a pull request.
+	// It must not block. Nil: nobody is.
+	Proposed func(source string)
 	Metrics prometheus.Registerer // nil: none
 
 	// What files say; nil: as package schema reads them.

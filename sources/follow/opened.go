@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/berthdev/berth/schema"
@@ -66,7 +67,15 @@ func (f *follower) note(change func(*standing)) Status {
 	}
 }
 
-func (f *follower) status() Status { return f.standing.Load().Status }
+func (f *follower) status() Status {
+	now := f.standing.Load()
+	s := now.Status
+	s.Branch, _ = strings.CutPrefix(now.resolved, branchPrefix)
+	if s.Branch == now.resolved {
+		s.Branch = "" // a tag or a commit
+	}
+	return s
+}
 
 func (f *follower) failing() bool { return f.standing.Load().Failures > 0 }
 

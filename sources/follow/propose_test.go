@@ -353,3 +353,50 @@ func TestProposeFromARepository(t *testing.T) {
 		t.Errorf("proposal is %+v", p)
 	}
 }
+
+// What a commit changed is told of the one in force, also after a restart.
+func TestChangedBy(t *testing.T) {
+	w := settled(t)
+	changed := func(commit string) string {
+		t.Helper()
+		names, err := w.ChangedBy(context.Background(), commit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(names)
+	}
+	w.desired.push("first", map[string]string{"web.yaml": deployment("web", "org.web"), "db.yaml": deployment("db", "org.db"), "ui.yaml": deployment("ui", "org.ui")})
+	w.once()
+	if got := changed(w.Head().Commit); got != "[db ui web]" {
+		t.Errorf("the first commit changed %s", got)
+	}
+	first := w.Head().Commit
+	w.desired.push("second", map[string]string{
+		"web.yaml": deployment("web", "org.web") + "replicas: 2\n", "db.yaml": "", "new.yaml": deployment("new", "org.new"),
+		"ui.yaml": "# moved by a line\n" + deployment("ui", "org.ui"),
+	})
+	w.once()
+	if got := changed(w.Head().Commit); got != "[db new web]" {
+		t.Errorf("the second commit changed %s", got)
+	}
+	if got := changed(first); got != "[]" {
+		t.Errorf("a commit that is not in force changed %s", got)
+	}
+}
+
+// Hints at proposals wake who follows those, not the source.
+func TestHintsAtProposals(t *testing.T) {
+	var proposed []string
+	w := settled(t, func(o *Options) { o.Proposed = func(source string) { proposed = append(proposed, source) } })
+	for _, ref := range []string{"refs/pull/7/head", "refs/merge-requests/7/head"} {
+		if n := w.Wake(hint(w.desired.url, ref)); n != 1 {
+			t.Errorf("%s woke %d", ref, n)
+		}
+	}
+	if n := w.Wake(hint("https://elsewhere.example/x", "refs/pull/7/head")); n != 0 {
+		t.Errorf("a hint at another repository woke %d", n)
+	}
+	if fmt.Sprint(proposed) != "[desired-state desired-state]" {
+		t.Errorf("told of %v", proposed)
+	}
+}

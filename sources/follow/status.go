@@ -16,6 +16,7 @@ type Status struct {
 	Name    string // of the repo, or [DesiredName]
 	URL     string // without password
 	Ref     string // as configured; empty: the remote's HEAD
+	Branch  string // that Ref is, without refs/heads/; empty: it is none, or was not asked yet
 	Commit  string // last read; empty: never
 	Message string // the first line of its message
 	// Stored tells that Commit is what a former process left on disk: the source

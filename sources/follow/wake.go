@@ -2,6 +2,7 @@ package follow
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/berthdev/berth/sources"
 )
@@ -20,12 +21,26 @@ func (h *Hub) Wake(hint sources.Hint) int {
 			continue
 		}
 		same := func(u string) bool { return h.options.Same(f.spec.URL, u) }
-		if slices.ContainsFunc(hint.URLs, same) && f.concerned(hint.Ref) {
+		if !slices.ContainsFunc(hint.URLs, same) {
+			continue
+		}
+		switch {
+		case isProposal(hint.Ref):
+			if h.options.Proposed != nil {
+				h.options.Proposed(f.name)
+				woken++
+			}
+		case f.concerned(hint.Ref):
 			f.wake()
 			woken++
 		}
 	}
 	return woken
+}
+
+// isProposal tells whether a ref is one under which a forge keeps what is proposed.
+func isProposal(ref string) bool {
+	return strings.HasPrefix(ref, "refs/pull/") || strings.HasPrefix(ref, "refs/merge-requests/")
 }
 
 // WakeAll makes all sources be asked soon.
