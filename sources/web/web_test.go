@@ -30,7 +30,7 @@ func TestClean(t *testing.T) {
 
 func TestScrub(t *testing.T) {
 	plain := errors.New("it is refused")
-	if got := Scrub(plain, []string{secret, ""}); got != plain {
+	if got := Scrub(plain, []string{secret, ""}); !errors.Is(got, plain) {
 		t.Errorf("got %v", got)
 	}
 	if got := Scrub(errors.New("no "+secret+", abc"), []string{secret, "abc"}); got.Error() != "no ***, abc" { // too short to be one
@@ -40,7 +40,8 @@ func TestScrub(t *testing.T) {
 
 // Connections change with the authorities, and only with them.
 func TestConnections(t *testing.T) {
-	c := Connections{Idle: 4, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse("http://john:" + secret + "@[proxy") }}
+	broken := &url.Error{Op: "parse", URL: "http://john:" + secret + "@[proxy", Err: errors.New("missing ']'")}
+	c := Connections{Idle: 4, Proxy: func(*http.Request) (*url.URL, error) { return nil, broken }}
 	one, err := c.Trusting(nil)
 	if err != nil || one.MaxIdleConnsPerHost != 4 {
 		t.Fatalf("%v", err)

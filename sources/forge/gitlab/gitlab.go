@@ -23,6 +23,9 @@ import (
 const (
 	pageSize = 100 // the most that GitLab gives at once; a power of ten
 	maxPages = 50
+	// maxPage is how many bytes of a page are read: more than one item can have,
+	// whose text GitLab bounds to a million letters, escaped as they may be.
+	maxPage = 8 << 20
 )
 
 // A Repo is one project of a GitLab.
@@ -30,6 +33,7 @@ type Repo struct {
 	api  *rest.Client
 	path string // of the project's part of the API
 	name string // for errors
+	most int    // bytes of a page that are read
 
 	mu   sync.Mutex
 	self int64 // the ID of the user that the token belongs to; 0: not asked yet
@@ -40,7 +44,7 @@ var _ forge.Repo = (*Repo)(nil)
 // New returns the project of that path, as lab/imaging/desired. The API's base is
 // that of the GitLab with /api/v4 behind it.
 func New(api *rest.Client, project string) *Repo {
-	return &Repo{api: api, path: "/projects/" + url.PathEscape(project), name: api.Host() + "/" + project}
+	return &Repo{api: api, path: "/projects/" + url.PathEscape(project), name: api.Host() + "/" + project, most: maxPage}
 }
 
 // hash is a whole one: SHA-1, or SHA-256, which GitLab tries out.
@@ -70,13 +74,14 @@ func (r *Repo) do(ctx context.Context, call rest.Call, into any) (http.Header, e
 // an answer; then it is asked for in smaller ones.
 func pages[T any](ctx context.Context, r *Repo, call rest.Call, more func(T) bool) (whole bool, err error) {
 	size, done := pageSize, 0
+	call.Limit = r.most
 	for range maxPages {
 		page := done/size + 1
 		call.Query.Set("per_page", strconv.Itoa(size))
 		call.Query.Set("page", strconv.Itoa(page))
 		var items []T
 		header, err := r.do(ctx, call, rest.Each(func(item T) { items = append(items, item) }))
-		if errors.Is(err, rest.ErrTooLong) && size > 1 {
+		if errors.Is(err, rest.ErrTooLong) && size > 1 && len(items) < size {
 			size /= 10 // done is a multiple of it, as it was before
 			continue
 		}

@@ -245,11 +245,12 @@ func TestCommentOfANewUser(t *testing.T) {
 func TestLongPages(t *testing.T) {
 	s, p := open(t)
 	r := connect(t, s.API, s.Berth)
+	r.most = 64 << 10
 	const count = 13
 	for i := range count {
 		text := ""
 		if i < 9 {
-			text = strings.Repeat("x", forge.MaxResponse/8)
+			text = strings.Repeat("x", 8<<10)
 		}
 		p.Open(gitlabtest.Proposal{Title: "x", Target: "main", Text: text})
 	}
