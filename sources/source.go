@@ -55,8 +55,9 @@ const (
 // that is here or that the remote gives out. What is missing is fetched, within
 // the bounds of Update and with its errors. It changes nothing of what is
 // followed, and neither waits for an Update nor lets one wait. Its snapshot can be
-// read at least until At has fetched fifty times more; after that, asking again
-// brings it back. A remote source must have been read once, by Update or Stored.
+// read at least until At has fetched fifty others, or 64 MiB more; after that,
+// asking again brings it back. A remote source must have been read once, by Update
+// or Stored.
 //
 // MergeBase returns the best common ancestor of two commits, as git merge-base
 // does: one that is no ancestor of another common one. Where there are several,

@@ -131,6 +131,16 @@ func (r *remote) standAside() error {
 	return nil
 }
 
+// releaseAsides lets go of what asides keep in memory, as an update does with what
+// it keeps when nothing moves.
+func (r *remote) releaseAsides() {
+	if lent := r.lent.Load(); lent != nil {
+		for _, o := range *lent {
+			o.release()
+		}
+	}
+}
+
 // stores are where an object may be: an aside also knows those of the ground.
 func (a *asides) stores() []*objects {
 	var found []*objects
@@ -171,10 +181,13 @@ func (r *remote) fetchAside(ctx context.Context, spec refSpec) (*objects, target
 	if err := a.grow(); err != nil {
 		return nil, t, err
 	}
+	stores := a.stores()
+	r.lent.Store(&stores)
 	if err := r.fetchInto(ctx, s, a.current, t.commit, caps); err != nil {
 		var said remoteError
 		if errors.As(err, &said) && !spec.commit.IsZero() {
-			err = noCommit(spec)
+			err = fail(schema.Terminal, "check the commit hash, or name a ref that points to it",
+				errors.New("the repository gives out no commit "+spec.raw))
 		}
 		a.refuse(t, err)
 		return nil, t, err

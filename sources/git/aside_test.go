@@ -79,6 +79,7 @@ func TestAtAndMergeBase(t *testing.T) {
 			if update(t, src) != base {
 				t.Error("what is followed changed")
 			}
+			wantFile(t, snap, "c.yaml", "new")
 			atError(t, src, "refs/pull/8/head", schema.Terminal, "no branch, tag or version matches")
 			atError(t, src, strings.Repeat("a", 40), schema.Terminal, "no commit", "check the commit hash")
 			atError(t, src, "a..b", schema.Invalid)
@@ -255,6 +256,25 @@ func TestAtAfterTheMirrorBeganAnew(t *testing.T) {
 	wantFile(t, snap, "b.yaml", "2")
 	wantFile(t, old, "b.yaml", "2")
 	wantChanges(t, old, snap)
+}
+
+// What is looked at now and then is not kept in memory until then.
+func TestAsidesAreReleased(t *testing.T) {
+	r := newRepo(t)
+	first := r.push("first", "a.yaml", "1")
+	r.pull(7, first, "b.yaml", "2")
+	s := newServer(t, r)
+	src := open(t, Options{Dir: openDir(t), URL: s.repoURL(), Ref: "main", History: true})
+	update(t, src)
+	snap := at(t, src, "refs/pull/7/head")
+	o := src.(*follower).repo.(*remote).asides.current.objects
+	if wantFile(t, snap, "b.yaml", "2"); o.stores == nil {
+		t.Error("nothing is kept between reads")
+	}
+	if update(t, src); o.stores != nil {
+		t.Error("it is still kept after an update")
+	}
+	wantFile(t, snap, "b.yaml", "2")
 }
 
 // A damaged aside is thrown away, and the mirror looks at itself.

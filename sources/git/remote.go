@@ -27,8 +27,9 @@ type remote struct {
 
 	refused refusal
 
-	ground atomic.Pointer[ground] // what is looked at beside stands on; nil: nothing is here yet
-	asides asides                 // only for at and mergeBase
+	ground atomic.Pointer[ground]     // what is looked at beside stands on; nil: nothing is here yet
+	asides asides                     // only for at and mergeBase
+	lent   atomic.Pointer[[]*objects] // those of asides
 }
 
 func (r *remote) secrets() []string { return r.transport.secrets() }
@@ -105,6 +106,7 @@ func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*source
 	defer s.close()
 	if here != nil && !r.stale && here.head == t && current != nil {
 		here.objects.release()
+		r.releaseAsides()
 		return current, nil
 	}
 	if err := r.refused.again(t); err != nil {
