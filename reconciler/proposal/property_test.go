@@ -14,6 +14,8 @@ import (
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/reconciler/proposal"
+	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/desired"
 )
 
 // secret marks what no report may tell.
@@ -181,7 +183,9 @@ func TestBounds(t *testing.T) {
 		head.write(fmt.Sprintf("%d.yaml", i), fmt.Sprintf("kind: Deployment\nname: db-%d\napp: org.db\nscopes: [read]\n", i))
 	}
 	for i := range 1000 {
-		head.write(fmt.Sprintf("bad%d.yaml", i), fmt.Sprintf("kind: Deployment\nname: bad-%d\napp: org.db\n%s: 1\n", i, strings.Repeat("&", 200)))
+		path := fmt.Sprintf("bad%d.yaml", i)
+		problem := schema.Problem{File: path, Line: 1, Column: 1, Message: strings.Repeat("&", 200)}
+		head.files[path] = desired.FileChange{Path: path, Parsed: schema.DesiredFile{Problems: schema.Problems{problem}}}
 	}
 	r := base.propose(head)
 	text := r.Markdown()
