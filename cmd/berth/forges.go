@@ -163,7 +163,7 @@ func (f *forges) plan(ctx context.Context, pr forge.PullRequest) (pulls.Plan, er
 }
 
 func notYet(pr forge.PullRequest, why string) error {
-	return &schema.Error{Op: "plan", Resource: fmt.Sprintf("pull request %d", pr.Number), Kind: schema.Transient, Err: errors.New(why)}
+	return &schema.Error{Op: "plan", Resource: fmt.Sprintf("pull request %d", pr.Number), Kind: schema.Waiting, Err: errors.New(why)}
 }
 
 // planManifests returns what a pull request to an app repo would publish.

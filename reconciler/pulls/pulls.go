@@ -28,7 +28,8 @@ type Repo struct {
 	// as that is the same.
 	Against any
 	// Plan returns what a pull request would do. Its errors are of type
-	// [schema.Error]; after a transient one it is asked again.
+	// [schema.Error]; after a transient one it is asked again, and after a waiting
+	// one too, but then nobody is told of that.
 	Plan func(ctx context.Context, pr forge.PullRequest) (Plan, error)
 }
 

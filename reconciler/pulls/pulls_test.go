@@ -206,6 +206,22 @@ func TestOneThatCannotBePlanned(t *testing.T) {
 	})
 }
 
+// What cannot be planned yet is no error.
+func TestOneThatIsNotThereYet(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fakeForge, follower *Follower) {
+		f.locked(func() {
+			f.plans["h1"] = one
+			f.fail["plan h1"] = &schema.Error{Op: "plan", Resource: "h1", Kind: schema.Waiting, Err: errors.New("it is not there yet")}
+			f.open = []forge.PullRequest{pull(7, "h1")}
+		})
+		follower.Wake("desired-state")
+		f.expect(t)
+		f.locked(func() { delete(f.fail, "plan h1") })
+		time.Sleep(firstPause)
+		f.expect(t, "h1 berth/plan success: +1 ~0 -0")
+	})
+}
+
 // While the forge is away or limits, nothing is lost and it is not pressed.
 func TestAForgeThatIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T, f *fakeForge, follower *Follower) {

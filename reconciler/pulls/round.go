@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"time"
@@ -91,7 +92,11 @@ func (r *round) visit(ctx context.Context, f *Follower) error {
 	for _, pr := range open {
 		there[pr.Number] = true
 		if err := r.tell(ctx, f, repo, pr); err != nil && ctx.Err() == nil {
-			f.o.Logger.Warn("a pull request cannot be told about: it is tried again", "source", r.repo.Name, "number", pr.Number, "error", err)
+			level := slog.LevelWarn
+			if schema.KindOf(err) == schema.Waiting {
+				level = slog.LevelDebug
+			}
+			f.o.Logger.Log(ctx, level, "a pull request cannot be told about: it is tried again", "source", r.repo.Name, "number", pr.Number, "error", err)
 			problems = append(problems, err)
 		}
 	}
@@ -116,8 +121,11 @@ func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge
 		limit, cancel := context.WithTimeout(ctx, planTime)
 		plan, err := r.repo.Plan(limit, pr)
 		cancel()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case schema.KindOf(err) == schema.Waiting && err != nil:
+			return err // nothing is to be said yet
 		}
 		if err != nil {
 			plan = Plan{State: forge.Error, Summary: "it cannot be planned: " + reason(err)}
@@ -147,7 +155,8 @@ func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge
 
 // retry tells whether what failed may work later.
 func retry(err error) bool {
-	return err != nil && schema.KindOf(err) == schema.Transient
+	kind := schema.KindOf(err)
+	return err != nil && (kind == schema.Transient || kind == schema.Waiting)
 }
 
 // reason is an error in one line.
