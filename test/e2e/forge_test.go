@@ -130,7 +130,7 @@ func TestForge(t *testing.T) {
 	w.awaitStatus(w.desiredRepo, pr.Head.Commit, "berth/plan", "success: +1 ~0 -0, one")
 	w.await("the plan stands below the pull request", func() bool { return len(w.desiredRepo.Comments(pr.Number)) == 1 })
 	comment := w.desiredRepo.Comments(pr.Number)[0]
-	for _, part := range []string{"| one", "0.1.0", "docker"} {
+	for _, part := range []string{"<code>one</code>", "<code>0.1.0</code>", "<code>docker</code>"} {
 		if !strings.Contains(comment.Body, part) {
 			t.Errorf("the comment lacks %q:\n%s", part, comment.Body)
 		}
