@@ -29,7 +29,7 @@ func respelled(s string, candidates []string) string {
 	return ""
 }
 
+var unspaced = strings.NewReplacer("_", "", "-", "", " ", "")
+
 // fold makes fooBar, foo_bar, foo-bar and FooBar the same.
-func fold(s string) string {
-	return strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(s))
-}
+func fold(s string) string { return unspaced.Replace(strings.ToLower(s)) }

@@ -189,7 +189,11 @@ func discreet(all []planner.Backend) []planner.Backend {
 func (c *Changes) count(row *Row) {
 	switch row.Action {
 	case planner.Create:
-		c.Create++
+		if row.From == nil {
+			c.Create++
+		} else { // pods join those that are there
+			c.Replace++
+		}
 	case planner.Replace:
 		c.Replace++
 	case planner.Remove:

@@ -177,7 +177,7 @@ func TestForge(t *testing.T) {
 	w.git(w.desired, "switch", "-q", "broken")
 	mended := w.publish(w.desired, "Mend it", map[string]string{"one.yaml": deployment("one", "^0.1", "replicas: 2\n")})
 	w.git(w.desired, "switch", "-q", "main")
-	w.awaitStatus(w.desiredRepo, mended, "berth/plan", "success: ")
+	w.awaitStatus(w.desiredRepo, mended, "berth/plan", "success: +0 ~1 -0, one: ")
 	w.await("the comment is up to date", func() bool {
 		all := w.desiredRepo.Comments(broken.Number)
 		return len(all) == 1 && !strings.Contains(all[0].Body, "one.yaml:6:1")
