@@ -67,6 +67,8 @@ type rig struct {
 	outbox  *outbox
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
+	late    time.Duration  // that the reporter begins after the engine
+	looksOn engine.Options // DryRun and Standby
 }
 
 func (r *rig) Desired() engine.Desired {
@@ -117,19 +119,22 @@ func (r *rig) start() {
 	log := slog.New(slog.DiscardHandler)
 	r.engine = engine.New(engine.Options{
 		Backends: []engine.Backend{{Backend: r.machine.Open("test", "lab"), Config: schema.BackendConfig{Name: "lab", Type: schema.BackendDocker}}},
-		Sources:  r, Logger: log, Journal: j,
+		Sources:  r, Logger: log, Journal: j, DryRun: r.looksOn.DryRun, Standby: r.looksOn.Standby,
 	})
 	reporter := NewReporter(ReporterOptions{
 		Engine: r.engine, Journal: j, Outbox: r.outbox, History: r.history, Changed: r.changed, Repo: "desired", Context: "berth",
 		Page: func(commit string) string { return "https://berth.example/commits/" + commit }, Logger: log,
 	})
-	for _, part := range []func(context.Context) error{r.engine.Run, reporter.Run} {
+	run := func(part func(context.Context) error, after time.Duration) {
 		r.ended.Go(func() {
+			time.Sleep(after)
 			if err := part(ctx); err != nil {
 				r.t.Error(err)
 			}
 		})
 	}
+	run(r.engine.Run, 0)
+	run(reporter.Run, r.late)
 	synctest.Wait()
 	if r.desired.State != nil {
 		r.engine.Changed(engine.Change{Everything: true})
