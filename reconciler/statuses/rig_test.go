@@ -62,13 +62,14 @@ type rig struct {
 	commits []string            // the newest first
 	changes map[string][]string // what they changed
 
-	machine *memory.Engine
-	engine  *engine.Engine
-	outbox  *outbox
-	cancel  context.CancelFunc
-	ended   sync.WaitGroup
-	late    time.Duration  // that the reporter begins after the engine
-	looksOn engine.Options // DryRun and Standby
+	machine  *memory.Engine
+	engine   *engine.Engine
+	reporter *Reporter
+	outbox   *outbox
+	cancel   context.CancelFunc
+	ended    sync.WaitGroup
+	late     time.Duration  // that the reporter begins after the engine
+	looksOn  engine.Options // DryRun and Standby
 }
 
 func (r *rig) Desired() engine.Desired {
@@ -121,7 +122,7 @@ func (r *rig) start() {
 		Backends: []engine.Backend{{Backend: r.machine.Open("test", "lab"), Config: schema.BackendConfig{Name: "lab", Type: schema.BackendDocker}}},
 		Sources:  r, Logger: log, Journal: j, DryRun: r.looksOn.DryRun, Standby: r.looksOn.Standby,
 	})
-	reporter := NewReporter(ReporterOptions{
+	r.reporter = NewReporter(ReporterOptions{
 		Engine: r.engine, Journal: j, Outbox: r.outbox, History: r.history, Changed: r.changed, Repo: "desired", Context: "berth",
 		Page: func(commit string) string { return "https://berth.example/commits/" + commit }, Logger: log,
 	})
@@ -134,7 +135,7 @@ func (r *rig) start() {
 		})
 	}
 	run(r.engine.Run, 0)
-	run(reporter.Run, r.late)
+	run(r.reporter.Run, r.late)
 	synctest.Wait()
 	if r.desired.State != nil {
 		r.engine.Changed(engine.Change{Everything: true})
