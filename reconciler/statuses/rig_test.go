@@ -106,11 +106,18 @@ func (r *rig) changed(_ context.Context, commit string) ([]string, error) {
 func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, catalog: catalog.New(), changes: map[string][]string{}, machine: memory.NewEngine(memory.Options{}), outbox: &outbox{has: map[string][]forge.Status{}}}
+		r := newRig(t)
 		r.start()
 		test(r)
 		r.stop()
 	})
+}
+
+func newRig(t *testing.T) *rig {
+	return &rig{
+		t: t, catalog: catalog.New(), changes: map[string][]string{}, machine: memory.NewEngine(memory.Options{}),
+		outbox: &outbox{has: map[string][]forge.Status{}},
+	}
 }
 
 func (r *rig) start() {
