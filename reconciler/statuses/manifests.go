@@ -24,6 +24,7 @@ type manifests struct {
 	watched map[string]map[*manifestReport]bool // by deployment
 	commits map[commitOf]*manifestCommit
 	unsaid  map[*manifestCommit]bool // about which there may be news
+	held    map[*manifestCommit]bool // about which there is news that has to wait
 }
 
 // A commitOf names a commit.
@@ -57,7 +58,7 @@ type release struct{ app, version string }
 func newManifests() manifests {
 	return manifests{
 		newest: map[string]*manifestReport{}, watched: map[string]map[*manifestReport]bool{},
-		commits: map[commitOf]*manifestCommit{}, unsaid: map[*manifestCommit]bool{},
+		commits: map[commitOf]*manifestCommit{}, unsaid: map[*manifestCommit]bool{}, held: map[*manifestCommit]bool{},
 	}
 }
 
@@ -88,7 +89,7 @@ func (r *Reporter) updateManifests(ctx context.Context, v *engine.View, names []
 		r.sayManifests(ctx, c)
 	}
 	all.former = slices.DeleteFunc(all.former, func(m *manifestReport) bool {
-		over := !m.waits() && !all.unsaid[m.commit]
+		over := !m.waits() && !all.held[m.commit]
 		if over {
 			all.drop(m)
 		}
@@ -273,6 +274,7 @@ func (all *manifests) drop(m *manifestReport) {
 		c.forget()
 		delete(all.commits, c.commitOf)
 		delete(all.unsaid, c)
+		delete(all.held, c)
 	}
 }
 
@@ -302,9 +304,11 @@ func (c *manifestCommit) followed() string {
 
 // sayManifests says what is known of a commit. The caller holds mu.
 func (r *Reporter) sayManifests(ctx context.Context, c *manifestCommit) {
-	if c.asking { // it is said when the forge has answered
-		delete(r.manifests.unsaid, c)
-		return
+	all := &r.manifests
+	delete(all.unsaid, c)
+	delete(all.held, c)
+	if c.asking {
+		return // it is said when the forge has answered
 	}
 	state, first := forge.Success, true
 	var reads []string
@@ -317,16 +321,12 @@ func (r *Reporter) sayManifests(ctx context.Context, c *manifestCommit) {
 			reads = append(reads, m.read)
 		}
 	}
-	text := line(strings.Join(reads, "; ") + c.followed())
 	if s := c.before; first && s != nil && s.State == state && !strings.HasSuffix(s.Description, onTheWay) {
-		delete(r.manifests.unsaid, c)
 		return // a former process said more
 	}
-	c.said = r.say(ctx, c.repo, c.commit, ContextManifest, c.said, state, text)
-	if c.said.state == state && c.said.text == text {
-		delete(r.manifests.unsaid, c)
-	} else {
-		r.manifests.unsaid[c] = true
+	text := line(strings.Join(reads, "; ") + c.followed())
+	if c.said = r.say(ctx, c.repo, c.commit, ContextManifest, c.said, state, text); c.said.state != state || c.said.text != text {
+		all.held[c] = true
 	}
 }
 

@@ -3,6 +3,7 @@ package statuses
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/berthdev/berth/sources/forge"
@@ -113,6 +114,7 @@ func (r *Reporter) lookAgain(ctx context.Context, at time.Time) {
 		if r.again == timer {
 			r.again = nil
 		}
+		maps.Copy(r.manifests.unsaid, r.manifests.held)
 		r.mu.Unlock()
 		r.update(ctx, nil)
 	})
