@@ -224,15 +224,17 @@ func TestContextsBeyondTheCapOfAFormerProcess(t *testing.T) {
 		r.publish("1.0.0")
 		r.declare(strings.Join(names, " "), all...)
 		r.settle()
+		r.stop()
 		if n := len(r.outbox.has["d1"]); n != 1+MaxContexts {
 			t.Errorf("%d contexts", n)
 		}
-		r.stop()
 		for _, name := range names[MaxContexts : MaxContexts+10] {
 			r.outbox.has["d1"] = append(r.outbox.has["d1"], forge.Status{Context: "berth/" + name, State: forge.Pending})
 		}
 		r.start()
 		r.settle()
+		r.outbox.mu.Lock()
+		defer r.outbox.mu.Unlock()
 		for _, s := range r.outbox.has["d1"] {
 			if s.State != forge.Success {
 				t.Errorf("%s is %s", s.Context, s.State)
@@ -280,7 +282,10 @@ func TestAPodThatDiesAgainAndAgain(t *testing.T) {
 			time.Sleep(20 * time.Second)
 			synctest.Wait()
 		}
-		if n := len(r.outbox.said); n > 200 {
+		r.outbox.mu.Lock()
+		n := len(r.outbox.said)
+		r.outbox.mu.Unlock()
+		if n > 200 {
 			t.Errorf("%d statuses were said", n)
 		}
 		time.Sleep(30 * time.Minute)
