@@ -15,23 +15,24 @@ type follower struct {
 	wake  chan struct{} // one slot
 }
 
-// Follow calls each with the names of the deployments about which anything
-// changed in the view since the last call, sorted, the first time as soon as
-// anything does, until ctx ends or each fails. There are none where only the
-// outcome of the commit, or what is known of the apps, became another. Changes
-// that come while each runs are told together. The engine never waits for it.
+// Follow calls each at once without names, so that nothing is missed between a
+// first look at the view and this call, and then with the names of the deployments
+// about which anything changed in the view since the last call, sorted, until ctx
+// ends or each fails. There are none where only the outcome of the commit, or what
+// is known of the apps, became another. Changes that come while each runs are told
+// together. The engine never waits for it.
 func (e *Engine) Follow(ctx context.Context, each func(deployments []string) error) error {
 	f := &follower{names: map[string]bool{}, wake: make(chan struct{}, 1)}
 	e.followers.Store(f, nil)
 	defer e.followers.Delete(f)
 	for {
+		if err := each(f.take()); err != nil {
+			return err
+		}
 		select {
 		case <-f.wake:
 		case <-ctx.Done():
 			return ctx.Err()
-		}
-		if err := each(f.take()); err != nil {
-			return err
 		}
 	}
 }

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -234,6 +235,43 @@ func TestTheAnswerOfABackendThatHasGone(t *testing.T) {
 		r.engines[0].Restore()
 		r.settle()
 		r.expect("one", engine.StateReady, "1 of 1")
+		r.stop()
+	})
+}
+
+// countedBackend counts how often it is asked to do something.
+type countedBackend struct {
+	backends.Backend
+	applied *int
+}
+
+func (b countedBackend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	if *b.applied++; *b.applied > 1000 {
+		return backends.Progress{}, &schema.Error{Op: "apply", Kind: schema.Terminal, Err: errors.New("it is asked all the time")}
+	}
+	return b.Backend.Apply(ctx, w, report)
+}
+
+// A backend that answers again before it was noticed is not asked all the time.
+func TestABackendThatAnswersAgainUnnoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{HealthCheck: true, After: 30 * time.Second})
+		applied := 0
+		r.start(func(o *engine.Options) { o.Backends[0].Backend = countedBackend{o.Backends[0].Backend, &applied} })
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		for range 20 {
+			r.engines[0].Cut()
+			r.engines[0].Tick()
+			time.Sleep(1500 * time.Millisecond)
+			r.engines[0].Restore()
+			time.Sleep(200 * time.Millisecond)
+		}
+		r.settle()
+		if applied > 500 {
+			t.Errorf("it was asked %d times", applied)
+		}
 		r.stop()
 	})
 }

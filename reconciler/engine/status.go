@@ -239,8 +239,12 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 	case err != nil:
 		e.turn(s, stateAfter(err), err.Error(), about)
 		e.turnRollout(d, rolloutAfter(err), err.Error())
-	case t.kind == remove, e.world.problem(d.Backend) != "": // what the answer of a backend that has gone tells was before
+	case t.kind == remove:
 		e.markDirty(d.Deployment)
+	case e.world.problem(d.Backend) != "": // what the answer of a backend that has gone tells was before
+		if s.about != "" { // what work told of an earlier attempt; the plan knows better, and is asked once
+			e.markDirty(d.Deployment)
+		}
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
 		e.turnRollout(d, journal.Failed, p.Reason)

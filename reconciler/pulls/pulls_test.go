@@ -31,6 +31,7 @@ type fakeForge struct {
 	listed   int
 	planned  []string // heads
 	said     []string
+	slow     map[string]bool // heads whose plan ends only with its context
 	comments map[int]string
 }
 
@@ -70,7 +71,12 @@ func (f *fakeForge) Set(repo, commit string, s forge.Status) {
 	})
 }
 
-func (f *fakeForge) plan(_ context.Context, pr forge.PullRequest) (Plan, error) {
+func (f *fakeForge) plan(ctx context.Context, pr forge.PullRequest) (Plan, error) {
+	slow := false
+	if f.locked(func() { slow = f.slow[pr.Head] }); slow {
+		<-ctx.Done()
+		return Plan{}, &schema.Error{Op: "fetch", Resource: pr.Head, Kind: schema.Transient, Err: ctx.Err()}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.planned = append(f.planned, pr.Head)
@@ -265,5 +271,84 @@ func TestARepositoryWithoutAForge(t *testing.T) {
 		follower.Wake("desired-state")
 		time.Sleep(time.Hour)
 		f.expect(t)
+	})
+}
+
+// A comment tells of the newest commit, also where that cannot be planned.
+func TestACommentIsNeverStale(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fakeForge, follower *Follower) {
+		f.locked(func() {
+			f.plans["h1"] = one
+			f.open = []forge.PullRequest{pull(7, "h1")}
+		})
+		follower.Wake("desired-state")
+		f.expect(t, "h1 berth/plan success: +1 ~0 -0")
+		f.locked(func() {
+			f.fail["plan h2"] = &schema.Error{Op: "read", Resource: "h2", Kind: schema.Invalid, Err: errors.New("too many files")}
+			f.open[0].Head = "h2"
+		})
+		follower.Wake("desired-state")
+		f.expect(t, "h2 berth/plan error: it cannot be planned: read h2: too many files")
+		if c := f.comments[7]; !strings.Contains(c, "too many files") {
+			t.Errorf("the comment says %q of a commit that is not the newest", c)
+		}
+		f.locked(func() { f.plans["h3"] = Plan{State: forge.Success, Summary: "nothing changes"}; f.open[0].Head = "h3" })
+		follower.Wake("desired-state")
+		f.expect(t, "h3 berth/plan success: nothing changes")
+		if c := f.comments[7]; !strings.Contains(c, "nothing changes") {
+			t.Errorf("the comment says %q", c)
+		}
+	})
+}
+
+// A plan that stands is not taken back because it cannot be made again at once.
+func TestAPlanThatStands(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fakeForge, follower *Follower) {
+		f.locked(func() {
+			f.plans["h1"] = one
+			f.open = []forge.PullRequest{pull(7, "h1")}
+		})
+		follower.Wake("desired-state")
+		f.expect(t, "h1 berth/plan success: +1 ~0 -0")
+		f.locked(func() {
+			f.against++
+			f.plans["h1"] = Plan{State: forge.Success, Summary: "+2 ~0 -0", Comment: "two"}
+			f.fail["plan h1"] = &schema.Error{Op: "fetch", Resource: "h1", Kind: schema.Transient, Err: errors.New("it does not answer")}
+		})
+		follower.Changed()
+		time.Sleep(settle + firstPause/4)
+		f.expect(t)
+		f.locked(func() { delete(f.fail, "plan h1") })
+		time.Sleep(time.Minute)
+		f.expect(t, "h1 berth/plan success: +2 ~0 -0")
+		if f.comments[7] != "two" {
+			t.Errorf("comments %v", f.comments)
+		}
+	})
+}
+
+// What takes its time delays others once, not each time that it is tried.
+func TestOneThatTakesForEver(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fakeForge, follower *Follower) {
+		f.locked(func() {
+			f.slow = map[string]bool{}
+			for n := range 10 {
+				head := fmt.Sprintf("slow%d", n)
+				f.slow[head] = true
+				f.open = append(f.open, pull(100-n, head))
+			}
+		})
+		follower.Wake("desired-state")
+		time.Sleep(11 * planTime)
+		synctest.Wait()
+		f.locked(func() { f.said = nil; f.plans["h1"] = one; f.open = append(f.open, pull(7, "h1")) })
+		follower.Wake("desired-state")
+		time.Sleep(2*planTime + time.Second)
+		synctest.Wait()
+		f.locked(func() {
+			if !slices.Contains(f.said, "h1 berth/plan success: +1 ~0 -0") {
+				t.Errorf("it said %v", f.said)
+			}
+		})
 	})
 }

@@ -1,11 +1,14 @@
 package pulls
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,11 +34,14 @@ type round struct {
 
 // told is what was told of a pull request.
 type told struct {
-	head      string
-	against   any
-	plan      Plan
-	planned   bool
-	commented bool
+	head    string
+	against any
+	state   forge.State
+	summary string
+	comment string // that is to be written; empty: none is
+	written string // the digest of the one that this process wrote last; empty: none
+	planned bool   // for what it is, and what it is planned against
+	slow    int    // how often planning it took too long, in vain
 }
 
 // hurry has the repository visited at a time, if that is not later than it is due.
@@ -83,14 +89,23 @@ func (r *round) visit(ctx context.Context, f *Follower) error {
 		return err
 	}
 	open, err := repo.PullRequests(ctx, r.repo.Base)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
 		f.o.Logger.Warn("pull requests cannot be listed: it is tried again", "source", r.repo.Name, "error", err)
 		return err
 	}
+	slices.SortStableFunc(open, func(a, b forge.PullRequest) int { return cmp.Compare(r.slowness(a), r.slowness(b)) })
 	there := make(map[int]bool, len(open))
 	var problems []error
-	for _, pr := range open {
+	for i, pr := range open {
 		there[pr.Number] = true
+		slow := r.slowness(pr) > 0
+		if slow && i > 0 && r.slowness(open[i-1]) > 0 {
+			problems = append(problems, errLater)
+			continue
+		}
 		if err := r.tell(ctx, f, repo, pr); err != nil && ctx.Err() == nil {
 			level := slog.LevelWarn
 			if schema.KindOf(err) == schema.Waiting {
@@ -99,6 +114,9 @@ func (r *round) visit(ctx context.Context, f *Follower) error {
 			f.o.Logger.Log(ctx, level, "a pull request cannot be told about: it is tried again", "source", r.repo.Name, "number", pr.Number, "error", err)
 			problems = append(problems, err)
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 	}
 	for number := range r.told {
 		if !there[number] {
@@ -106,6 +124,18 @@ func (r *round) visit(ctx context.Context, f *Follower) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+var errLater = errors.New("pull requests that take very long are tried one after the other")
+
+// slowness tells how often planning a pull request, as it is now, took too long.
+// Those for which it did come last, and one of them in a visit, so that others wait
+// for one at most.
+func (r *round) slowness(pr forge.PullRequest) int {
+	if t := r.told[pr.Number]; t != nil && t.head == pr.Head {
+		return t.slow
+	}
+	return 0
 }
 
 // tell plans a pull request, if it or what it is planned against is another, and
@@ -118,39 +148,69 @@ func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge
 	}
 	var problem error
 	if !t.planned || t.head != pr.Head || t.against != r.repo.Against {
-		limit, cancel := context.WithTimeout(ctx, planTime)
-		plan, err := r.repo.Plan(limit, pr)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
+		if problem = r.plan(ctx, f, pr, t); ctx.Err() != nil {
 			return ctx.Err()
-		case schema.KindOf(err) == schema.Waiting && err != nil:
-			return err // nothing is to be said yet
 		}
-		if err != nil {
-			plan = Plan{State: forge.Error, Summary: "it cannot be planned: " + reason(err)}
-		}
-		if retry(err) {
-			problem = err // it is planned again
-		}
-		said := t.planned && t.head == pr.Head && t.plan.State == plan.State && t.plan.Summary == plan.Summary
-		if !said {
-			f.o.Outbox.Set(r.repo.URL, pr.Head, forge.Status{Context: r.repo.Context, State: plan.State, Description: plan.Summary, URL: f.o.Page(pr.Head)})
-		}
-		t.commented = t.commented && t.plan.Comment == plan.Comment
-		t.head, t.against, t.plan, t.planned = pr.Head, r.repo.Against, plan, problem == nil
 	}
-	if t.commented || t.plan.Comment == "" {
+	if t.comment == "" {
 		return problem
 	}
-	if err := repo.Comment(ctx, pr.Number, f.o.Marker, f.o.Marker+"\n"+t.plan.Comment); err != nil {
+	if err := repo.Comment(ctx, pr.Number, f.o.Marker, f.o.Marker+"\n"+t.comment); err != nil {
 		if retry(err) {
 			return errors.Join(problem, err)
 		}
 		f.o.Logger.Warn("a pull request cannot be commented on", "source", r.repo.Name, "number", pr.Number, "error", err)
 	}
-	t.commented = true
+	t.comment, t.written = "", digest(t.comment)
 	return problem
+}
+
+// plan plans a pull request, says what comes of it in its status, and notes the
+// comment that is to be written. It returns an error for which it is planned again:
+// until then a plan of the same commit stands.
+func (r *round) plan(ctx context.Context, f *Follower, pr forge.PullRequest, t *told) error {
+	limit, cancel := context.WithTimeout(ctx, planTime)
+	defer cancel()
+	plan, err := r.repo.Plan(limit, pr)
+	same := t.head == pr.Head && t.state != ""
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !retry(err) || limit.Err() == nil:
+		t.slow = 0
+	case same:
+		t.slow++
+	default:
+		t.slow = 1
+	}
+	if retry(err) && same || err != nil && schema.KindOf(err) == schema.Waiting {
+		t.planned = false
+		return err // nothing is to be said yet
+	}
+	if err != nil {
+		plan = Plan{State: forge.Error, Summary: "it cannot be planned: " + reason(err)}
+	}
+	if !same || t.state != plan.State || t.summary != plan.Summary {
+		f.o.Outbox.Set(r.repo.URL, pr.Head, forge.Status{Context: r.repo.Context, State: plan.State, Description: plan.Summary, URL: f.o.Page(pr.Head)})
+	}
+	t.head, t.against, t.state, t.summary = pr.Head, r.repo.Against, plan.State, plan.Summary
+	t.planned, t.comment = !retry(err), plan.Comment
+	if t.comment == "" && t.written != "" {
+		t.comment = plan.Summary // what is written there is of something else
+	}
+	if digest(t.comment) == t.written {
+		t.comment = ""
+	}
+	if t.planned {
+		return nil
+	}
+	return err
+}
+
+// digest stands for a comment, which may be long.
+func digest(comment string) string {
+	sum := sha256.Sum256([]byte(comment))
+	return string(sum[:])
 }
 
 // retry tells whether what failed may work later.

@@ -2,44 +2,51 @@ package statuses
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/berthdev/berth/reconciler/engine"
-	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/forge"
 )
 
-// maxRecalled is how many commits before the one in force are looked at after a
-// start: a former process may have left them pending.
-const maxRecalled = 10
+// Bounds on what is asked of the forge about other commits than the one in force.
+const (
+	// After a start the commits before it are looked at, for a former process may
+	// have left them pending: so many, or until so many were found that have
+	// statuses of ours. The others came while nobody looked.
+	maxRecalled = 100
+	maxFound    = 5
+	// maxRecalls is how many commits that came into force may wait for the forge's
+	// answer; then the oldest is given up.
+	maxRecalls = 32
+)
 
 // desiredReport is what was said of the commit of the desired state in force.
 type desiredReport struct {
 	commit string
-	// recalled tells that the forge has said what it has of the commit. Until then,
-	// and until every backend was asked, nothing is called pending: a restart must
-	// not take back what stands there.
+	// recalled tells that the forge has said what it has of the first commit of this
+	// process. Until then, and until every backend was asked, nothing is called
+	// pending: a restart must not take back what stands there.
 	recalled bool
-	planned  bool              // what the commit changed is known
-	named    []string          // deployments with a context of their own, sorted
-	said     map[string]saying // by what the context adds to that of the instance
+	recalls  []context.CancelFunc // of those that the forge was asked about, the newest last
+	planned  bool                 // what the commit changed is known
+	named    []string             // deployments with a context of their own, sorted
+	known    map[string]bool      // contexts that the forge had of the commit
+	said     map[string]saying    // by what the context adds to that of the instance
 
 	ready  map[string]placed      // deployments that were ready, as what
 	fallen map[string]forge.State // those that were, and are not though nothing else is asked of them
+	dead   int                    // of these, the failures
 }
-
-// placed is what a deployment was asked to be: while it is the same, not to be
-// ready any more is no rollout but a failure.
-type placed struct{ commit, release, flavour, backend string }
 
 func newDesiredReport() desiredReport {
-	return desiredReport{said: map[string]saying{}, ready: map[string]placed{}, fallen: map[string]forge.State{}}
+	return desiredReport{
+		said: map[string]saying{}, known: map[string]bool{}, ready: map[string]placed{}, fallen: map[string]forge.State{},
+	}
 }
 
-func (r *Reporter) updateDesired(ctx context.Context, v *engine.View, names []string) {
+func (r *Reporter) updateDesired(ctx context.Context, v *engine.View, o engine.Outcome, names []string) {
 	d := &r.desired
-	o := r.o.Engine.Outcome()
 	if o.Commit == "" {
 		return
 	}
@@ -56,6 +63,7 @@ func (r *Reporter) updateDesired(ctx context.Context, v *engine.View, names []st
 	if !d.planned {
 		d.planned = true
 		d.name(r.changed(d.commit))
+		d.nameKnown(v)
 	}
 	r.sayDesired(ctx, v, "", d.overall(o.Verdict), o.Summary)
 	for _, name := range d.named {
@@ -64,7 +72,8 @@ func (r *Reporter) updateDesired(ctx context.Context, v *engine.View, names []st
 }
 
 // turnTo begins with another commit. What is pending of the former one will not
-// be decided any more.
+// be decided any more. Of the new one the forge may know something: it may have
+// been in force before.
 func (r *Reporter) turnTo(ctx context.Context, commit string) {
 	d := &r.desired
 	for context, s := range d.said {
@@ -73,26 +82,70 @@ func (r *Reporter) turnTo(ctx context.Context, commit string) {
 		}
 	}
 	first := d.commit == ""
-	d.commit, d.planned, d.named, d.said = commit, false, nil, map[string]saying{}
-	d.recalled = !first
+	d.commit, d.planned, d.named = commit, false, nil
+	d.said, d.known = map[string]saying{}, map[string]bool{}
+	d.recalled = d.recalled || !first
+	asking, cancel := context.WithCancel(ctx)
+	if d.recalls = append(d.recalls, cancel); len(d.recalls) > maxRecalls {
+		d.recalls[0]()
+		d.recalls = slices.Delete(d.recalls, 0, 1)
+	}
+	r.recall(asking, r.o.Repo, commit, func(known []forge.Status) {
+		cancel()
+		r.take(ctx, commit, known)
+	})
 	if !first {
 		return
 	}
-	r.recall(ctx, r.o.Repo, commit, func(known []forge.Status) {
-		if d.commit == commit {
-			d.recalled = true
-			d.take(r, known)
-		}
-		r.updateDesired(ctx, r.o.Engine.View(), nil)
-	})
 	r.running.Go(func() {
-		r.nameFirst(ctx, commit)
+		r.nameFormer(ctx, commit)
 		r.recallFormer(ctx, commit)
 	})
 }
 
-// nameFirst names the deployments that the first commit changed.
-func (r *Reporter) nameFirst(ctx context.Context, commit string) {
+// take notes what the forge has of a commit: what was said when it was in force
+// before. If it is in force no more, that is not decided any more. The caller
+// holds mu.
+func (r *Reporter) take(ctx context.Context, commit string, known []forge.Status) {
+	d := &r.desired
+	if d.commit != commit {
+		r.supersedeKnown(ctx, commit, known)
+		return
+	}
+	if d.recalled { // not the first commit, whose changes are asked for anyway
+		defer func() {
+			if len(d.known) > 0 {
+				r.running.Go(func() { r.nameFormer(ctx, commit) })
+			}
+		}()
+	}
+	d.recalled = true
+	for _, s := range known {
+		context, ours := r.ours(s.Context)
+		if !ours {
+			continue
+		}
+		if _, said := d.said[context]; !said {
+			d.said[context] = saying{state: s.State, text: s.Description}
+		}
+		d.known[context] = true
+	}
+	v, o := r.look()
+	if v.State != nil && v.State.Commit == commit {
+		d.nameKnown(v)
+	}
+	r.updateDesired(ctx, v, o, nil)
+}
+
+// ours returns the deployment whose context on commits of the desired state it is;
+// "" with true is the instance's own.
+func (r *Reporter) ours(context string) (string, bool) {
+	name, ours := r.below(context)
+	return name, ours && name != ContextManifest && name != ContextPlan && !strings.Contains(name, "/")
+}
+
+// nameFormer names the deployments that a commit changed which was in force before.
+func (r *Reporter) nameFormer(ctx context.Context, commit string) {
 	names, err := r.o.Changed(ctx, commit)
 	if err != nil {
 		r.o.Logger.Debug("what the commit changed is not known: it has no statuses for each deployment", "commit", short(commit), "error", err)
@@ -102,26 +155,9 @@ func (r *Reporter) nameFirst(ctx context.Context, commit string) {
 	defer r.mu.Unlock()
 	if r.desired.commit == commit {
 		r.desired.name(names)
-		r.updateDesired(ctx, r.o.Engine.View(), nil)
+		v, o := r.look()
+		r.updateDesired(ctx, v, o, nil)
 	}
-}
-
-// take notes what the forge has of the commit in force: what a former process said.
-func (d *desiredReport) take(r *Reporter, known []forge.Status) {
-	var names []string
-	for _, s := range known {
-		context, ours := r.below(s.Context)
-		if !ours || context == ContextManifest || context == ContextPlan {
-			continue
-		}
-		if _, said := d.said[context]; !said {
-			d.said[context] = saying{state: s.State, text: s.Description}
-		}
-		if context != "" {
-			names = append(names, context)
-		}
-	}
-	d.name(names)
 }
 
 // recallFormer supersedes what a former process left pending of older commits.
@@ -131,22 +167,33 @@ func (r *Reporter) recallFormer(ctx context.Context, inForce string) {
 		r.o.Logger.Debug("the history of the desired state cannot be read: statuses of older commits stay as they are", "error", err)
 		return
 	}
+	found := 0
 	for _, c := range commits {
 		if c.Hash == inForce {
 			continue
 		}
 		known, err := r.known(ctx, r.o.Repo, c.Hash)
-		if err != nil {
+		if err != nil || found == maxFound {
 			return
 		}
+		if slices.ContainsFunc(known, func(s forge.Status) bool { _, ours := r.ours(s.Context); return ours }) {
+			found++
+		}
 		r.mu.Lock()
-		for _, s := range known {
-			context, ours := r.below(s.Context)
-			if ours && s.State == forge.Pending && c.Hash != r.desired.commit && context != ContextPlan {
-				r.supersede(ctx, c.Hash, context, r.desired.commit)
-			}
+		if c.Hash != r.desired.commit {
+			r.supersedeKnown(ctx, c.Hash, known)
 		}
 		r.mu.Unlock()
+	}
+}
+
+// supersedeKnown supersedes what the forge has as pending of a commit that is not
+// in force. The caller holds mu.
+func (r *Reporter) supersedeKnown(ctx context.Context, commit string, known []forge.Status) {
+	for _, s := range known {
+		if context, ours := r.ours(s.Context); ours && s.State == forge.Pending {
+			r.supersede(ctx, commit, context, r.desired.commit)
+		}
 	}
 }
 
@@ -168,108 +215,53 @@ func (r *Reporter) changed(commit string) []string {
 func (d *desiredReport) name(names []string) {
 	for _, name := range slices.Sorted(slices.Values(names)) {
 		at, found := slices.BinarySearch(d.named, name)
-		if found || len(d.named) == MaxContexts || name == ContextManifest || name == ContextPlan {
+		if found || len(d.named) >= MaxContexts && !d.known[name] || name == ContextManifest || name == ContextPlan {
 			continue
 		}
 		d.named = slices.Insert(d.named, at, name)
 	}
 }
 
-// note takes in where a deployment stands.
-func (d *desiredReport) note(v *engine.View, name string) {
-	s, there := v.Status(name)
-	now := placed{s.Commit, s.Release, s.Flavour, s.Backend}
-	switch was, known := d.ready[name]; {
-	case !there:
-		delete(d.ready, name)
-		delete(d.fallen, name)
-	case s.Verdict() == engine.Success:
-		d.ready[name] = now
-		delete(d.fallen, name)
-	case s.Verdict() == engine.Failure, !known || was != now:
-		delete(d.fallen, name)
-	case silent(v, s.Backend):
-		d.fallen[name] = forge.Error // nobody knows
-	default:
-		d.fallen[name] = forge.Failure
-	}
-}
-
-// silent tells whether a backend does not answer.
-func silent(v *engine.View, backend string) bool {
-	for _, b := range v.Backends {
-		if b.Name == backend {
-			return b.Problem != ""
+// nameKnown gives deployments the context that the forge has of them already,
+// whether or not there are many.
+func (d *desiredReport) nameKnown(v *engine.View) {
+	for name := range d.known {
+		at, found := slices.BinarySearch(d.named, name)
+		if _, declared := v.State.Deployment(name); declared && !found {
+			d.named = slices.Insert(d.named, at, name)
 		}
 	}
-	return false
-}
-
-// overall is the state of the commit.
-func (d *desiredReport) overall(verdict engine.Verdict) forge.State {
-	switch verdict {
-	case engine.Success:
-		return forge.Success
-	case engine.Failure:
-		return forge.Failure
-	}
-	state := forge.Pending
-	for _, fallen := range d.fallen {
-		if fallen == forge.Failure {
-			return forge.Failure
-		}
-		state = fallen
-	}
-	return state
-}
-
-// ofDeployment is the state of one deployment.
-func (d *desiredReport) ofDeployment(v *engine.View, name string) forge.State {
-	s, there := v.Status(name)
-	_, declared := v.State.Deployment(name)
-	switch {
-	case !there && !declared:
-		if _, broken := v.State.Broken(schema.Ref{Kind: schema.KindDeployment, Name: name}); broken {
-			return forge.Failure
-		}
-		return forge.Success
-	case !there:
-		return forge.Pending
-	case s.Verdict() == engine.Success:
-		return forge.Success
-	case s.Verdict() == engine.Failure:
-		return forge.Failure
-	}
-	if fallen := d.fallen[name]; fallen != "" {
-		return fallen
-	}
-	return forge.Pending
-}
-
-// describe says in words where a deployment stands.
-func describe(v *engine.View, name string) string {
-	s, there := v.Status(name)
-	_, declared := v.State.Deployment(name)
-	switch {
-	case !there && !declared:
-		if p, broken := v.State.Broken(schema.Ref{Kind: schema.KindDeployment, Name: name}); broken {
-			return p.Error()
-		}
-		return "removed"
-	case !there:
-		return "it was not planned yet"
-	case s.State == engine.StateReady && len(s.Pods) > 0:
-		return fmt.Sprintf("%s %s runs on %s, pods: %d", s.Release, s.Flavour, s.Backend, len(s.Pods))
-	}
-	return s.Reason
 }
 
 // sayDesired says something of the commit in force, unless it was said already or
 // it is too early to.
 func (r *Reporter) sayDesired(ctx context.Context, v *engine.View, context string, state forge.State, text string) {
 	d := &r.desired
-	if early := !d.recalled || !v.Asked() && len(d.said) > 0; early && state == forge.Pending {
+	if state == forge.Pending && d.early(v, context) {
 		return
 	}
 	d.said[context] = r.say(ctx, r.o.Repo, d.commit, context, d.said[context], state, text)
+}
+
+// early tells whether it is too early to call something pending: after a start,
+// what the forge has stands until more is known.
+func (d *desiredReport) early(v *engine.View, context string) bool {
+	s, said := d.said[context]
+	switch {
+	case !d.recalled:
+		return true
+	case !v.Asked():
+		return len(d.said) > 0
+	case !said || !s.at.IsZero() || s.state != forge.Success || v.State == nil || v.State.Commit != d.commit:
+		return false
+	case context != "":
+		s, _ := v.Status(context)
+		return waits(v, &s)
+	}
+	for s := range v.Statuses() {
+		if s.Verdict() != engine.Success && !waits(v, s) {
+			return false
+		}
+	}
+	return true
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/sources"
-	"github.com/berthdev/berth/sources/catalog"
 	"github.com/berthdev/berth/sources/forge"
 )
 
@@ -48,8 +47,8 @@ type ReporterOptions struct {
 	// History returns the newest commits of the desired state, the one in force first.
 	History func(ctx context.Context, n int) ([]sources.Commit, error)
 	// Changed returns the deployments that a commit of the desired state changed,
-	// as far as its history tells. It is asked for the first commit only: of those
-	// that came into force since, the journal knows.
+	// as far as its history tells. It is asked for commits that were in force before
+	// already: of others the journal knows.
 	Changed func(ctx context.Context, commit string) ([]string, error)
 	Repo    string                     // the clone URL of the desired state
 	Context string                     // of the instance
@@ -64,10 +63,11 @@ type Reporter struct {
 	running sync.WaitGroup
 
 	mu        sync.Mutex
+	began     bool // every deployment was looked at once
 	desired   desiredReport
-	manifests map[string]*manifestReport // by repo
-	catalog   *catalog.Catalog           // the last that was looked at
-	again     *time.Timer                // looks again at what was not said yet; nil: nothing was left
+	manifests manifests
+	again     *time.Timer // looks again at what was not said yet; nil: nothing was left
+	againAt   time.Time
 }
 
 // NewReporter returns a reporter that has said nothing yet.
@@ -75,16 +75,15 @@ func NewReporter(o ReporterOptions) *Reporter {
 	if o.Page == nil {
 		o.Page = func(string) string { return "" }
 	}
-	return &Reporter{o: o, desired: newDesiredReport(), manifests: map[string]*manifestReport{}}
+	return &Reporter{o: o, desired: newDesiredReport(), manifests: newManifests()}
 }
 
-// Run reports until ctx ends.
+// Run reports until ctx ends. Of an engine that only looks on it says nothing.
 func (r *Reporter) Run(ctx context.Context) error {
 	defer r.running.Wait()
 	defer r.hush()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r.update(ctx, nil)
 	err := r.o.Engine.Follow(ctx, func(names []string) error {
 		r.update(ctx, names)
 		return nil
@@ -99,66 +98,32 @@ func (r *Reporter) Run(ctx context.Context) error {
 func (r *Reporter) update(ctx context.Context, names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := r.o.Engine.View()
-	r.updateDesired(ctx, v, names)
+	v, o := r.look()
+	if v.DryRun || v.Standby {
+		return
+	}
+	if !r.began {
+		r.began = true
+		for s := range v.Statuses() {
+			names = append(names, s.Deployment)
+		}
+	}
+	r.updateDesired(ctx, v, o, names)
 	r.updateManifests(ctx, v, names)
 }
 
-// quiet is how long a status stands before another text of the same state follows.
-// Forges take so many statuses and no more.
-const quiet = 5 * time.Second
-
-// A saying is what was said last in one context.
-type saying struct {
-	state forge.State
-	text  string
-	at    time.Time // zero: by a former process
-}
-
-// say puts a status of a context below that of the instance into the outbox,
-// unless it was said already, or is only in other words and has to wait; the
-// context "" is the instance's own. It returns what was said last. The caller
-// holds mu.
-func (r *Reporter) say(ctx context.Context, repo, commit, context string, before saying, state forge.State, text string) saying {
-	text = line(text)
-	now := time.Now()
-	switch {
-	case before.state == state && before.text == text:
-		return before
-	case before.state == state && now.Sub(before.at) < quiet:
-		r.lookAgain(ctx, before.at.Add(quiet).Sub(now))
-		return before
-	}
-	s := forge.Status{Context: r.o.Context, State: state, Description: text, URL: r.o.Page(commit)}
-	if context != "" {
-		s.Context += "/" + context
-	}
-	r.o.Outbox.Set(repo, commit, s)
-	return saying{state, text, now}
-}
-
-// lookAgain has the newest view looked at once more after a while. The caller
-// holds mu.
-func (r *Reporter) lookAgain(ctx context.Context, after time.Duration) {
-	if r.again != nil || ctx.Err() != nil {
-		return
-	}
-	r.running.Add(1)
-	r.again = time.AfterFunc(after, func() {
-		defer r.running.Done()
-		r.mu.Lock()
-		r.again = nil
-		r.mu.Unlock()
-		r.update(ctx, nil)
-	})
-}
-
-// hush ends what [Reporter.lookAgain] began.
-func (r *Reporter) hush() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.again != nil && r.again.Stop() {
-		r.running.Done()
+// look returns the newest view, and the outcome that goes with it.
+func (r *Reporter) look() (*engine.View, engine.Outcome) {
+	for {
+		v := r.o.Engine.View()
+		o := r.o.Engine.Outcome()
+		if v != r.o.Engine.View() {
+			continue // the outcome may be of either
+		}
+		if v.State != nil && v.State.Commit == o.Commit {
+			o = v.Outcome
+		}
+		return v, o
 	}
 }
 
@@ -170,7 +135,8 @@ func (r *Reporter) below(context string) (string, bool) {
 	return strings.CutPrefix(context, r.o.Context+"/")
 }
 
-// The pauses between two questions that a forge does not answer.
+// The pauses between two questions that a forge does not answer, or refuses to:
+// somebody may mend that.
 const (
 	firstPause = time.Second
 	lastPause  = 5 * time.Minute

@@ -62,11 +62,14 @@ type rig struct {
 	commits []string            // the newest first
 	changes map[string][]string // what they changed
 
-	machine *memory.Engine
-	engine  *engine.Engine
-	outbox  *outbox
-	cancel  context.CancelFunc
-	ended   sync.WaitGroup
+	machine  *memory.Engine
+	engine   *engine.Engine
+	reporter *Reporter
+	outbox   *outbox
+	cancel   context.CancelFunc
+	ended    sync.WaitGroup
+	late     time.Duration  // that the reporter begins after the engine
+	looksOn  engine.Options // DryRun and Standby
 }
 
 func (r *rig) Desired() engine.Desired {
@@ -103,11 +106,18 @@ func (r *rig) changed(_ context.Context, commit string) ([]string, error) {
 func bubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, catalog: catalog.New(), changes: map[string][]string{}, machine: memory.NewEngine(memory.Options{}), outbox: &outbox{has: map[string][]forge.Status{}}}
+		r := newRig(t)
 		r.start()
 		test(r)
 		r.stop()
 	})
+}
+
+func newRig(t *testing.T) *rig {
+	return &rig{
+		t: t, catalog: catalog.New(), changes: map[string][]string{}, machine: memory.NewEngine(memory.Options{}),
+		outbox: &outbox{has: map[string][]forge.Status{}},
+	}
 }
 
 func (r *rig) start() {
@@ -117,19 +127,22 @@ func (r *rig) start() {
 	log := slog.New(slog.DiscardHandler)
 	r.engine = engine.New(engine.Options{
 		Backends: []engine.Backend{{Backend: r.machine.Open("test", "lab"), Config: schema.BackendConfig{Name: "lab", Type: schema.BackendDocker}}},
-		Sources:  r, Logger: log, Journal: j,
+		Sources:  r, Logger: log, Journal: j, DryRun: r.looksOn.DryRun, Standby: r.looksOn.Standby,
 	})
-	reporter := NewReporter(ReporterOptions{
+	r.reporter = NewReporter(ReporterOptions{
 		Engine: r.engine, Journal: j, Outbox: r.outbox, History: r.history, Changed: r.changed, Repo: "desired", Context: "berth",
 		Page: func(commit string) string { return "https://berth.example/commits/" + commit }, Logger: log,
 	})
-	for _, part := range []func(context.Context) error{r.engine.Run, reporter.Run} {
+	run := func(part func(context.Context) error, after time.Duration) {
 		r.ended.Go(func() {
+			time.Sleep(after)
 			if err := part(ctx); err != nil {
 				r.t.Error(err)
 			}
 		})
 	}
+	run(r.engine.Run, 0)
+	run(r.reporter.Run, r.late)
 	synctest.Wait()
 	if r.desired.State != nil {
 		r.engine.Changed(engine.Change{Everything: true})
