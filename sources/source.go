@@ -65,6 +65,13 @@ const (
 // that is here does not reach to it. What At brings has its history with it where
 // the source keeps history.
 //
+// Proposals returns a fingerprint of the heads of pull and merge requests, as the
+// remote listed them when Update last asked it, which costs no further request.
+// Another one means that a head came, moved or went. It is kept nowhere and means
+// nothing to another Source. Empty: not known, as of a local repository, which no
+// forge serves, before the first Update, or where nobody asked for it when the
+// source was opened. It never waits.
+//
 // Methods are safe for concurrent use; Update runs one at a time, and so do At and
 // MergeBase. Every method returns soon after its context ends.
 type Source interface {
@@ -74,6 +81,7 @@ type Source interface {
 	History(ctx context.Context, commit string, n int) ([]Commit, error)
 	At(ctx context.Context, ref string) (*Snapshot, error)
 	MergeBase(ctx context.Context, a, b string) (string, error)
+	Proposals() string
 	Close() error
 }
 

@@ -293,7 +293,7 @@ func closeBackends(bs []engine.Backend) {
 func opener(mirrors *git.Dir, credentials git.Credentials, log *slog.Logger) follow.Opener {
 	return func(spec follow.Spec) (sources.Source, error) {
 		return git.Open(git.Options{
-			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Credentials: credentials, Logger: log,
+			Dir: mirrors, URL: spec.URL, Ref: spec.Ref, History: spec.History, Proposals: spec.Proposals, Credentials: credentials, Logger: log,
 		})
 	}
 }

@@ -26,6 +26,7 @@ type fakeRepo struct {
 	previous map[string]string            // commit to its parent
 	refs     map[string]*sources.Snapshot // beside the one that is followed, by full name
 	shallow  bool                         // it knows no merge base
+	heads    string                       // the fingerprint of proposals, which each Update takes
 	stored   *sources.Snapshot
 	failure  error         // of Update
 	hang     bool          // Update waits until its context ends
@@ -109,13 +110,16 @@ func (r *fakeRepo) opened() int {
 	return r.open
 }
 
-type fakeSource struct{ repo *fakeRepo }
+type fakeSource struct {
+	repo  *fakeRepo
+	heads *string // that the last Update took; guarded by the repository's mu
+}
 
 func (r *fakeRepo) source() sources.Source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open++
-	return fakeSource{r}
+	return fakeSource{r, new(string)}
 }
 
 func (s fakeSource) Update(ctx context.Context) (*sources.Snapshot, error) {
@@ -140,6 +144,7 @@ func (s fakeSource) Update(ctx context.Context) (*sources.Snapshot, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	*s.heads = r.heads
 	if r.failure != nil {
 		return nil, r.failure
 	}
@@ -213,6 +218,12 @@ func (s fakeSource) MergeBase(ctx context.Context, a, b string) (string, error) 
 		}
 	}
 	return "", nil
+}
+
+func (s fakeSource) Proposals() string {
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	return *s.heads
 }
 
 func (s fakeSource) Close() error {

@@ -26,6 +26,8 @@ type surrounding struct {
 	metrics *metrics
 	logger  *slog.Logger
 	watch   bool
+
+	proposed func(source string) // as in [Options]
 }
 
 // A follower keeps one source current.
@@ -65,6 +67,8 @@ type follower struct {
 	refused *sources.Snapshot // last found invalid: it is not looked at again
 	refusal error             // why
 	told    Status            // as it was when troubled was last called
+	// proposals is the fingerprint that the source gave last; empty: none.
+	proposals string
 }
 
 // A standing is where a follower is. It is immutable: each change makes another.
@@ -187,9 +191,22 @@ func (f *follower) fetch(ctx context.Context, before *sources.Snapshot) (*source
 	var now *sources.Snapshot
 	if err == nil {
 		now, err = source.Update(ctx)
+		f.notice(source.Proposals())
 	}
 	f.metrics.fetched(time.Since(started), now != before, err)
 	return now, err
+}
+
+// notice tells when proposals are others than the last time: that a fetch failed
+// after that was seen does not matter. What there is the first time is no news.
+func (f *follower) notice(proposals string) {
+	before := f.proposals
+	if proposals == "" || proposals == before {
+		return
+	}
+	if f.proposals = proposals; before != "" && f.proposed != nil {
+		f.proposed(f.name)
+	}
 }
 
 // accept takes a snapshot, unless it was taken already.

@@ -21,9 +21,10 @@ import (
 
 // A Spec says which source to open.
 type Spec struct {
-	URL     string // may hold a password
-	Ref     string
-	History bool // whether commits are kept, to tell a rewound branch
+	URL       string // may hold a password
+	Ref       string
+	History   bool // whether commits are kept, to tell a rewound branch
+	Proposals bool // whether a fingerprint of proposals is taken, to tell that one moved
 }
 
 // An Opener opens a source. It does not ask the remote.
@@ -50,7 +51,8 @@ type Options struct {
 	// Notify is told what changed, after it did, one change after the other. It
 	// must not block.
 	Notify func(Change)
-	// Proposed is told of hints that a proposal to a source moved, as a pull request.
+	// Proposed is told that a proposal to a source moved, as a pull request: by a
+	// hint, or by the source itself when it is asked for the ref that is followed.
 	// It must not block. Nil: nobody is.
 	Proposed func(source string)
 	Metrics  prometheus.Registerer // nil: none
@@ -126,7 +128,7 @@ func New(o Options) *Hub {
 	slots := newSlots()
 	h := &Hub{
 		options: o,
-		shared:  &surrounding{open: o.Open, lanes: newLanes(), metrics: m, logger: o.Logger, watch: o.Watch},
+		shared:  &surrounding{open: o.Open, lanes: newLanes(), metrics: m, logger: o.Logger, watch: o.Watch, proposed: o.Proposed},
 		documents: &reader[schema.DesiredFile]{
 			parse: o.parseDesired, problems: func(f schema.DesiredFile) schema.Problems { return f.Problems },
 			cache: newCache[schema.DesiredFile](), slots: slots, most: maxText,
@@ -151,6 +153,7 @@ func New(o Options) *Hub {
 }
 
 func (h *Hub) newFollower(name string, spec Spec) *follower {
+	spec.Proposals = h.options.Proposed != nil
 	f := &follower{
 		surrounding: h.shared, name: name, spec: spec, key: h.options.Key(spec.URL),
 		wakes: make(chan struct{}, 1), done: make(chan struct{}), stop: func() {},

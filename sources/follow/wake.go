@@ -40,7 +40,7 @@ func (h *Hub) Wake(hint sources.Hint) int {
 
 // isProposal tells whether a ref is one under which a forge keeps what is proposed.
 func isProposal(ref string) bool {
-	return strings.HasPrefix(ref, "refs/pull/") || strings.HasPrefix(ref, "refs/merge-requests/")
+	return strings.HasPrefix(ref, sources.PullPrefix) || strings.HasPrefix(ref, sources.MergeRequestPrefix)
 }
 
 // WakeAll makes all sources be asked soon.

@@ -164,7 +164,7 @@ func (a *asides) find(ctx context.Context, commit plumbing.Hash) *objects {
 
 // fetchAside asks where a ref points to, and fetches that if it is not here.
 func (r *remote) fetchAside(ctx context.Context, spec refSpec) (*objects, target, error) {
-	s, t, caps, err := r.ask(ctx, spec)
+	s, t, caps, err := r.ask(ctx, &resolver{spec: spec})
 	if err != nil {
 		return nil, t, err
 	}

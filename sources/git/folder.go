@@ -55,6 +55,8 @@ func (f *folder) at(context.Context, string) (*sources.Snapshot, error) {
 
 func (f *folder) mergeBase(context.Context, string, string) (string, error) { return "", nil }
 
+func (f *folder) proposals() string { return "" }
+
 func (f *folder) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	root, err := os.OpenRoot(f.loc.Path)
 	if err != nil {

@@ -59,6 +59,8 @@ func (l *local) secrets() []string { return nil }
 
 func (l *local) close() {}
 
+func (l *local) proposals() string { return "" }
+
 func (l *local) stored(context.Context) (*sources.Snapshot, error) { return nil, nil }
 
 func (l *local) contains(ctx context.Context, newer, older string) (bool, error) {

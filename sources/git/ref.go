@@ -105,7 +105,8 @@ type resolver struct {
 	version  *semver.Version
 	tips     []plumbing.Hash // of branches and tags, kept only if wantTips
 	wantTips bool
-	some     []string // a few branches, for the hint
+	some     []string   // a few branches, for the hint
+	proposed *proposals // nil: nobody wants to know
 	seen     int
 }
 
@@ -115,6 +116,9 @@ const maxNamedBranches = 5
 // the commit.
 func (r *resolver) add(hash plumbing.Hash, name []byte) {
 	r.seen++
+	if r.proposed != nil {
+		r.proposed.add(hash, name)
+	}
 	base, peeled := bytes.CutSuffix(name, []byte(peeledSuffix))
 	set := func(t *target) {
 		if peeled && t.name == "" {

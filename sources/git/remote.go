@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"sync/atomic"
@@ -26,6 +27,9 @@ type remote struct {
 	stale  bool    // the mirror's objects were found damaged
 
 	refused refusal
+
+	seed     maphash.Seed           // of the fingerprint
+	proposed atomic.Pointer[string] // the fingerprint of the last update; nil: none was taken
 
 	ground atomic.Pointer[ground]     // what is looked at beside stands on; nil: nothing is here yet
 	asides asides                     // only for at and mergeBase
@@ -99,7 +103,7 @@ func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*source
 	if here != nil && !r.stale && here.head.commit == r.spec.commit && current != nil {
 		return current, nil // a commit never moves
 	}
-	s, t, caps, err := r.ask(ctx, r.spec)
+	s, t, caps, err := r.askFollowed(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,18 +151,39 @@ func (r *remote) distrust(err error) {
 	r.opts.Logger.Warn("mirror is damaged; it is fetched again", "repo", r.loc.String(), "error", web.Clean(err.Error()))
 }
 
-// ask opens a session and finds out what a ref points to.
-func (r *remote) ask(ctx context.Context, spec refSpec) (session, target, capabilities, error) {
+// askFollowed finds out what the ref that is followed points to, and takes the
+// fingerprint of proposals from the same answer.
+func (r *remote) askFollowed(ctx context.Context) (session, target, capabilities, error) {
+	res := &resolver{spec: r.spec}
+	if r.opts.Proposals {
+		res.proposed = newProposals(r.seed)
+	}
+	return r.ask(ctx, res)
+}
+
+// proposals is the fingerprint that was taken last.
+func (r *remote) proposals() string {
+	if taken := r.proposed.Load(); taken != nil {
+		return *taken
+	}
+	return ""
+}
+
+// ask opens a session and finds out what the resolver's ref points to.
+func (r *remote) ask(ctx context.Context, res *resolver) (session, target, capabilities, error) {
 	s, err := r.transport.open(ctx)
 	if err != nil {
 		return nil, target{}, capabilities{}, err
 	}
-	res := &resolver{spec: spec}
 	caps, err := readRefs(s.refs(), res)
 	if err != nil {
 		err = s.explain(err)
 		s.close()
 		return nil, target{}, caps, err
+	}
+	if res.proposed != nil { // also if the ref itself is not there
+		taken := res.proposed.fingerprint()
+		r.proposed.Store(&taken)
 	}
 	t, err := res.result()
 	if err == nil {
@@ -195,7 +220,7 @@ func (r *remote) fetch(ctx context.Context, s session, t target, caps capabiliti
 				return err
 			}
 			r.opts.Logger.Debug("incremental fetch failed; fetching everything", "repo", r.loc.String(), "error", web.Clean(err.Error()))
-			if s, t, caps, err = r.ask(ctx, r.spec); err != nil {
+			if s, t, caps, err = r.askFollowed(ctx); err != nil {
 				return err
 			}
 			defer s.close()

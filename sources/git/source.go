@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -19,6 +20,7 @@ type Options struct {
 	URL         string        // the repository, see [ParseURL]
 	Ref         string        // branch, tag, full commit hash or SemVer range over tags; empty: the remote's HEAD
 	History     bool          // keep the commits behind the newest one, for Contains and History
+	Proposals   bool          // take the fingerprint that Proposals returns
 	Credentials Credentials   // how to log in; nil: not at all
 	Timeout     time.Duration // of one update; 0: two minutes
 	MaxPack     int64         // bytes of one fetch; 0: 1 GiB with history, 512 MiB without
@@ -63,7 +65,7 @@ func Open(opts Options) (sources.Source, error) {
 	if opts.Dir == nil {
 		return nil, seal(fail(schema.Terminal, "", errors.New("a remote repository needs a data folder")), loc.String(), nil)
 	}
-	r := &remote{opts: opts, loc: loc, spec: spec, folder: opts.Dir.take(loc, opts.Ref, opts.History)}
+	r := &remote{opts: opts, loc: loc, spec: spec, seed: maphash.MakeSeed(), folder: opts.Dir.take(loc, opts.Ref, opts.History)}
 	r.transport = newHTTPTransport(loc, opts.Credentials, opts.Proxy)
 	if loc.IsSSH() {
 		r.transport = &sshTransport{loc: loc, credentials: opts.Credentials}
@@ -72,7 +74,7 @@ func Open(opts Options) (sources.Source, error) {
 }
 
 // A repository is what a follower follows. Its methods are called one at a time,
-// but at and mergeBase beside the others.
+// but at and mergeBase beside the others, and proposals beside all.
 type repository interface {
 	// update returns the snapshot of what the ref points to now; the very same
 	// as current if that has not changed.
@@ -82,6 +84,7 @@ type repository interface {
 	history(ctx context.Context, commit string, n int) ([]sources.Commit, error)
 	at(ctx context.Context, ref string) (*sources.Snapshot, error)
 	mergeBase(ctx context.Context, a, b string) (string, error)
+	proposals() string
 	secrets() []string
 	close()
 }
@@ -166,6 +169,9 @@ func (f *follower) MergeBase(ctx context.Context, a, b string) (base string, err
 	})
 	return base, err
 }
+
+// Proposals returns a fingerprint of the heads of pull and merge requests.
+func (f *follower) Proposals() string { return f.repo.proposals() }
 
 // Close ends what is running and waits for it.
 func (f *follower) Close() error {
