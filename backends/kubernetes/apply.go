@@ -119,6 +119,7 @@ func (a *writer) roll(ctx context.Context, w backends.Workload, wanted *appsv1.D
 		}
 		if d.GiveUp {
 			a.log.Warn("a rollout is given up", "deployment", w.Deployment, "release", w.Release, "reason", d.Why)
+			a.keepLog(ctx, o, d.Apply.Annotations[annotationFailedPod])
 		}
 		var live object
 		if o.Deployment != nil {

@@ -122,7 +122,7 @@ func failureOf(w backends.Workload, p *backends.Pod, why string, now time.Time) 
 	}
 	if p.Name != "" {
 		f.reason = fmt.Sprintf("pod %s: %s", p.Name, why)
-		f.pod = p.Name + "/" + p.ID
+		f.pod = podRef(p.Name, p.ID)
 	}
 	return f
 }
