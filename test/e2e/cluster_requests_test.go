@@ -49,6 +49,9 @@ func TestNoRequestIsLost(t *testing.T) {
 	publish("0.2.2", "-unwell")
 	w.awaitLog(`hello: failed: .*0\.2\.2`)
 	w.await("the old pods are left", onlyTwo)
+	if text, code := w.berth("", "describe", "hello", "--server", w.listen); code != 0 || !strings.Contains(text, "  serving 0.2.2\n") {
+		t.Errorf("exit code %d, and nothing of what the pod wrote that is gone:\n%s", code, text)
+	}
 	publish("0.2.3", "")
 	w.awaitLog(`hello: ready: 2 of 2 running 0\.2\.3`)
 	users.awaitAnswer(w, "0.2.3")
