@@ -135,6 +135,19 @@ func testFailsAtFirst(f *fixture) {
 	f.ready(next(w, "2.0.0", f.Good))
 }
 
+// What had no pods and crashes once it has is given up too.
+func testFailsScaledUp(f *fixture) {
+	w := f.failing(f.workload(f.Exits))
+	w.Replicas = 0
+	f.ready(w)
+	w.Replicas = 1
+	Converge(f, f.b, w, backends.PhaseFailed, f.Patience)
+	f.failedPod(w)
+	f.untouched(w, backends.PhaseFailed)
+	w.Replicas = 0
+	f.ready(w)
+}
+
 // An image that is not there is told, stops nothing, and leaves nothing behind
 // when the input changes.
 func testNoImage(f *fixture) {

@@ -107,6 +107,7 @@ func Run(t *testing.T, h Harness) {
 		{"FailsByCommand", func(f *fixture) { testFails(f, f.BadCommand, schema.Rolling, "") }},
 		{"FailsByCrashRecreate", func(f *fixture) { testFails(f, f.Exits, schema.Recreate, f.Says) }},
 		{"FailsAtFirst", testFailsAtFirst},
+		{"FailsScaledUp", testFailsScaledUp},
 		{"NoImage", testNoImage},
 		{"Forget", testForget},
 		{"ForgetOther", testForgetOther},

@@ -129,9 +129,12 @@ func (c *cluster) pod(set *appsv1.ReplicaSet, changes ...func(*corev1.Pod)) *cor
 // available says what the controller says of a Deployment that is complete.
 func (c *cluster) available() {
 	n := *c.Deployment.Spec.Replicas
+	c.now = c.now.Add(time.Second)
 	c.Deployment.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: c.Deployment.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n,
-		Conditions: []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"}},
+		Conditions: []appsv1.DeploymentCondition{{
+			Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastUpdateTime: metav1.NewTime(c.now),
+		}},
 	}
 }
 
