@@ -112,6 +112,8 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			if !told {
 				e.turn(s, StateProgressing, "its pods changed, and are being looked at", id())
 			}
+		case told && s.State == StateProgressing && e.world.orchestrated(d.Backend):
+			// Ready is what the engine says of its object, once it has looked at the pods.
 		case e.asDeclared(d):
 			e.turnReady(s, d, now)
 		case !told:
@@ -241,6 +243,9 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 		e.turnRollout(d, rolloutAfter(err), err.Error())
 	case t.kind == remove, e.world.problem(d.Backend) != "": // what the answer of a backend that has gone tells was before
 		e.markDirty(d.Deployment)
+	case d.Action == planner.Hold && s.State == StateFailed && p.Phase != backends.PhaseReady:
+		// The plan has told the failure, as the pods remember it; what ran before comes back.
+		e.turnRollout(d, journal.Failed, s.Reason)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
 		e.turnRollout(d, journal.Failed, p.Reason)
