@@ -2,6 +2,7 @@ package kubernetes_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -96,5 +97,35 @@ func TestForeign(t *testing.T) {
 	}
 	if owned, err := s.b.Owned(t.Context()); err != nil || len(owned) > 0 {
 		t.Errorf("owned: %v, %v", owned, err)
+	}
+}
+
+// Much is removed at once, and told step by step.
+func TestUninstallsMany(t *testing.T) {
+	const many = 60
+	s := newSite(t)
+	for i := range many {
+		if _, err := s.b.Apply(t.Context(), s.workload(fmt.Sprintf("web-%d", i)), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := map[string]int{}
+	if err := s.b.Uninstall(t.Context(), false, func(step backends.Step) {
+		if step.Done {
+			told[step.Deployment]++
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if owned, err := s.b.Owned(t.Context()); err != nil || len(owned) > 0 {
+		t.Errorf("left: %v, %v", owned, err)
+	}
+	for name, n := range told {
+		if n != 2 { // its Deployment and its Service
+			t.Errorf("%s: %d steps", name, n)
+		}
+	}
+	if len(told) != many {
+		t.Errorf("%d deployments are told of, want %d", len(told), many)
 	}
 }
