@@ -34,7 +34,7 @@ func (a *writer) clear(ctx context.Context, v *view, why string) error {
 			return err
 		}
 	}
-	for _, s := range v.services {
+	for _, s := range v.Services {
 		if err := a.remove(ctx, services, s, why); err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func (a *writer) allFree(ctx context.Context, wanted objects, v *view) error {
 			all = append(all, missing{claimKind, c})
 		}
 	}
-	if wanted.Service != nil && !slices.ContainsFunc(v.services, named[*corev1.Service](wanted.Service.Name)) {
+	if wanted.Service != nil && !slices.ContainsFunc(v.Services, named[*corev1.Service](wanted.Service.Name)) {
 		all = append(all, missing{services, wanted.Service})
 	}
 	if v.Deployment == nil {

@@ -275,9 +275,13 @@ func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 		reason = "declared with no replicas"
 		s.anew = true // whether it can run shows when it gets some
 	}
+	var told []string // pods may answer at one address together
 	for _, p := range pods {
 		for _, at := range p.Endpoints {
-			reason += fmt.Sprintf(", %s:%d", at.Host, at.Port)
+			if address := fmt.Sprintf("%s:%d", at.Host, at.Port); !slices.Contains(told, address) {
+				told = append(told, address)
+				reason += ", " + address
+			}
 		}
 	}
 	e.turn(s, StateReady, reason, "")
