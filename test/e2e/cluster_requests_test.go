@@ -29,7 +29,8 @@ func TestNoRequestIsLost(t *testing.T) {
 		w.commit(w.apps, "Publish "+version, map[string]string{"hello/manifest.yaml": w.manifestOf(version, args)})
 	}
 	publish("0.2.0", "")
-	w.commit(w.desired, "Run hello", map[string]string{"hello.yaml": deployment("hello", "*", "replicas: 2")})
+	doc := strings.Replace(deployment("hello", "*", "replicas: 2"), "timeout: 10s", "timeout: 20s", 1) // a pod starts slowly while others are asked
+	w.commit(w.desired, "Run hello", map[string]string{"hello.yaml": doc})
 	w.serve()
 	w.awaitLog(`hello: ready: 2 of 2 running 0\.2\.0`)
 	service, err := get[corev1.Service](t.Context(), c.Resource("", "v1", "services").Namespace(w.namespace), "hello")
