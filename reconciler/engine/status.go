@@ -71,6 +71,7 @@ type status struct {
 	Status
 	about string // the task that State and Reason tell of; empty: none
 	log   quota
+	lags  bool // the last work on that task left it on its way
 	anew  bool // what is made next is a rollout, even to what was there before
 }
 
@@ -112,8 +113,8 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			if !told {
 				e.turn(s, StateProgressing, "its pods changed, and are being looked at", id())
 			}
-		case told && s.State == StateProgressing && e.world.orchestrated(d.Backend):
-			// Ready is what the engine says of its object, once it has looked at the pods.
+		case told && s.lags && e.world.orchestrated(d.Backend):
+			// Ready is what the engine says of its own object, and an event tells when.
 		case e.asDeclared(d):
 			e.turnReady(s, d, now)
 		case !told:
@@ -251,6 +252,7 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 		e.turnRollout(d, journal.Failed, p.Reason)
 	case p.Phase != backends.PhaseReady:
 		e.turn(s, StateProgressing, p.Reason, about)
+		s.lags = true
 		e.turnRollout(d, journal.Progressing, p.Reason)
 	case len(d.Leave) > 0 && e.arrived(d):
 		e.turn(s, StateProgressing, "it runs on "+d.Backend+", and leaves "+strings.Join(d.Leave, ", "), about)
@@ -294,7 +296,7 @@ var levels = map[State]slog.Level{StateFailed: slog.LevelError, StateWaiting: sl
 // turn notes where a deployment stands now, and tells it when that is news. about
 // is the task that it stands there with; empty: none that work could tell more of.
 func (e *Engine) turn(s *status, to State, reason, about string) {
-	s.about = about
+	s.about, s.lags = about, false
 	if s.State == to && s.Reason == reason {
 		return
 	}
