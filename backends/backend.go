@@ -61,7 +61,8 @@ type Backend interface {
 
 	// Logs calls each for every line of a pod's log, the oldest first, also of a pod
 	// that ended. With o.Follow it goes on until the pod ends for good or is
-	// removed. An error of each ends it and is returned. That there is no such pod
+	// removed. Of a failed pod the last lines are told also where the engine keeps
+	// none of it, as long as the process runs that gave it up. An error of each ends it and is returned. That there is no such pod
 	// is an error of kind invalid.
 	Logs(ctx context.Context, pod string, o LogOptions, each func(LogLine) error) error
 

@@ -72,9 +72,10 @@ func testHostPort(f *fixture) {
 	}
 }
 
-// A release that fails: what ran before runs, the failure is remembered through a
-// restart, and nothing is tried again until the input changes.
-func testFails(f *fixture, spec backends.PodSpec, strategy schema.Strategy) {
+// A release that fails: what ran before runs, the last lines that the failed pod
+// wrote can be read, the failure is remembered through a restart, and nothing is
+// tried again until the input changes.
+func testFails(f *fixture, spec backends.PodSpec, strategy schema.Strategy, says string) {
 	w := f.workload(f.Good)
 	w.Rollout.Strategy = strategy
 	good := f.ready(w)
@@ -88,7 +89,10 @@ func testFails(f *fixture, spec backends.PodSpec, strategy schema.Strategy) {
 	if progress.Reason == "" {
 		f.Error("failed without a reason")
 	}
-	f.failedPod(bad)
+	failed := f.failedPod(bad)
+	if got := texts(f.log(failed.Name, backends.LogOptions{Tail: 10})); says != "" && !slices.Contains(got, says) {
+		f.Errorf("log of the failed pod %q, want %q", got, says)
+	}
 	serving := slices.DeleteFunc(f.pods(w.Deployment), func(p backends.Pod) bool { return p.State == backends.PodFailed })
 	if len(serving) != 1 || serving[0].SpecHash != w.SpecHash() || serving[0].State != backends.PodRunning {
 		f.Errorf("serving: %+v, want what ran before: %+v", serving, good)
@@ -129,6 +133,19 @@ func testFailsAtFirst(f *fixture) {
 	}
 	f.untouched(w, backends.PhaseFailed)
 	f.ready(next(w, "2.0.0", f.Good))
+}
+
+// What had no pods and crashes once it has is given up too.
+func testFailsScaledUp(f *fixture) {
+	w := f.failing(f.workload(f.Exits))
+	w.Replicas = 0
+	f.ready(w)
+	w.Replicas = 1
+	Converge(f, f.b, w, backends.PhaseFailed, f.Patience)
+	f.failedPod(w)
+	f.untouched(w, backends.PhaseFailed)
+	w.Replicas = 0
+	f.ready(w)
 }
 
 // An image that is not there is told, stops nothing, and leaves nothing behind

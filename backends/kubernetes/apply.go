@@ -83,8 +83,8 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 		return nil
 	}
 	var live object
-	if at := slices.IndexFunc(v.services, named[*corev1.Service](wanted.Service.Name)); at >= 0 {
-		live = v.services[at]
+	if at := slices.IndexFunc(v.Services, named[*corev1.Service](wanted.Service.Name)); at >= 0 {
+		live = v.Services[at]
 	}
 	return a.ensure(ctx, services, wanted.Service, live)
 }
@@ -92,7 +92,7 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 // unneeded removes what the deployment, which is ready, has no use for any more:
 // its Service if it has no ports, and volumes that are not to be kept.
 func (a *writer) unneeded(ctx context.Context, v *view, wanted objects) error {
-	for _, s := range v.services {
+	for _, s := range v.Services {
 		if wanted.Service == nil || s.Name != wanted.Service.Name {
 			if err := a.remove(ctx, services, s, "it has no use any more"); err != nil {
 				return err
@@ -119,6 +119,7 @@ func (a *writer) roll(ctx context.Context, w backends.Workload, wanted *appsv1.D
 		}
 		if d.GiveUp {
 			a.log.Warn("a rollout is given up", "deployment", w.Deployment, "release", w.Release, "reason", d.Why)
+			a.keepLog(ctx, o, d.Apply.Annotations[annotationFailedPod])
 		}
 		var live object
 		if o.Deployment != nil {

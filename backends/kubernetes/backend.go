@@ -40,6 +40,7 @@ type Backend struct {
 
 	mu      sync.Mutex
 	current *session       // nil: none was begun
+	kept    []keptLog      // of pods that failed and are gone, the oldest first
 	ended   sync.WaitGroup // sessions that are ending
 }
 

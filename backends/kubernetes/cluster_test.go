@@ -196,57 +196,6 @@ func waitFor(t testing.TB, events <-chan backends.Event, what string) {
 	}
 }
 
-// What Berth has not made it does not touch, whoever made it.
-func TestForeign(t *testing.T) {
-	s := newSite(t)
-	make := func(group, kind, resource, name string, spec map[string]any, labels map[string]any) int64 {
-		version := "v1"
-		if group != "" {
-			version = group + "/v1"
-		}
-		made, err := s.Resource(group, "v1", resource).Namespace(s.namespace).Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
-			"apiVersion": version, "kind": kind, "metadata": map[string]any{"name": name, "labels": labels}, "spec": spec,
-		}}, metav1.CreateOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return made.GetGeneration()
-	}
-	theirs := map[string]any{"app": "theirs"}
-	pods := map[string]any{
-		"replicas": int64(0), "selector": map[string]any{"matchLabels": theirs},
-		"template": map[string]any{
-			"metadata": map[string]any{"labels": theirs},
-			"spec":     map[string]any{"containers": []any{map[string]any{"name": "app", "image": "berth.invalid/theirs:1"}}},
-		},
-	}
-	ports := map[string]any{"selector": theirs, "ports": []any{map[string]any{"port": int64(80)}}}
-	generation := make("apps", "Deployment", "deployments", "alpha", pods, nil)
-	make("", "Service", "services", "beta", ports, nil)
-	make("apps", "Deployment", "deployments", "gamma", pods, map[string]any{"berth.dev/instance": "other", "berth.dev/deployment": "gamma"})
-
-	for name, word := range map[string]string{"alpha": "did not make it", "beta": "did not make it", "gamma": "the instance other"} {
-		_, err := s.b.Apply(t.Context(), s.workload(name), nil)
-		var e *schema.Error
-		if !errors.As(err, &e) || e.Kind != schema.Terminal || e.Hint == "" || !strings.Contains(e.Error(), word) {
-			t.Errorf("%s: %v, want a terminal error that says %q, with a hint", name, err, word)
-		}
-		if err := s.b.Remove(t.Context(), name, nil); err != nil {
-			t.Error(err)
-		}
-	}
-	if now := s.deployment("alpha").GetGeneration(); now != generation {
-		t.Error("somebody else's Deployment was changed")
-	}
-	service, err := s.Resource("", "v1", "services").Namespace(s.namespace).Get(t.Context(), "beta", metav1.GetOptions{})
-	if selector, _, _ := unstructured.NestedStringMap(service.Object, "spec", "selector"); err != nil || selector["app"] != "theirs" || len(selector) != 1 {
-		t.Errorf("somebody else's Service was changed: %v, %v", service, err)
-	}
-	if owned, err := s.b.Owned(t.Context()); err != nil || len(owned) > 0 || s.b.writes() > 0 {
-		t.Errorf("owned: %v, %v, after %d writes", owned, err, s.b.writes())
-	}
-}
-
 // After a restart nothing is written, however many deployments there are.
 func TestRestartWritesNothing(t *testing.T) {
 	s := newSite(t)

@@ -75,10 +75,13 @@ func failed(p backends.Pod) bool { return p.State == backends.PodFailed }
 
 func notAgain(reason string) string { return reason + "; not tried again until the input changes" }
 
-// backTo returns what a rollout that fails goes back to; nil: nothing.
+// backTo returns what a rollout that fails goes back to; nil: nothing. What has come
+// up once stays, whatever becomes of its pods since.
 func (s settings) backTo(w backends.Workload, o observation) *appsv1.ReplicaSet {
 	back := o.good()
-	if !w.Rollout.Rollback || back == nil || back.Annotations[annotationSpecHash] == w.SpecHash() {
+	_, up := rolledOut(o.Deployment)
+	up = up && o.Deployment.Annotations[annotationSpecHash] == w.SpecHash()
+	if !w.Rollout.Rollback || back == nil || up || back.Annotations[annotationSpecHash] == w.SpecHash() {
 		return nil
 	}
 	return back
@@ -125,7 +128,8 @@ func adopt(wanted, live *appsv1.Deployment) *appsv1.Deployment {
 	had, has := live.Annotations, d.Annotations
 	same := had[annotationSpecHash] == has[annotationSpecHash]
 	good := had[annotationGood]
-	if !same && replicasOf(live) > 0 && (settled(live) || rolledOut(live) && live.Status.AvailableReplicas > 0) {
+	_, up := rolledOut(live)
+	if !same && replicasOf(live) > 0 && (settled(live) || up && live.Status.AvailableReplicas > 0) {
 		good = had[annotationSpecHash]
 	}
 	if good != "" {
@@ -202,11 +206,15 @@ func (s settings) pullTimeout() time.Duration {
 	return time.Duration(*s.cfg.PullTimeout)
 }
 
-// rolledOut tells whether the controller has once seen the template come up: from
-// then on, crashes are left to Kubernetes.
-func rolledOut(d *appsv1.Deployment) bool {
+// rolledOut tells whether, and when, the controller has seen the template come up,
+// with as many pods as there were to be, be it none. From then on, crashes of what
+// served are left to Kubernetes.
+func rolledOut(d *appsv1.Deployment) (at time.Time, ok bool) {
 	c := condition(d, appsv1.DeploymentProgressing)
-	return c != nil && c.Status == corev1.ConditionTrue && c.Reason == "NewReplicaSetAvailable" && d.Status.ObservedGeneration >= d.Generation
+	if c == nil || c.Status != corev1.ConditionTrue || c.Reason != "NewReplicaSetAvailable" || d.Status.ObservedGeneration < d.Generation {
+		return time.Time{}, false
+	}
+	return c.LastUpdateTime.Time, true
 }
 
 // overdue tells whether the controller says that the rollout makes no progress.

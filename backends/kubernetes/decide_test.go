@@ -446,6 +446,59 @@ func TestTrial(t *testing.T) {
 	}
 }
 
+// The controller takes what has no pods for complete, and watches over no deadline
+// once it is scaled up: the pods' own time counts. What has served for long is left
+// to Kubernetes, and nothing goes back.
+func TestFailsScaledUp(t *testing.T) {
+	crashed := func(times int32) func(*corev1.Pod) {
+		return ended(times-1, corev1.ContainerStateTerminated{ExitCode: 3, Reason: "Error"})
+	}
+	for _, test := range []struct {
+		name   string
+		from   int // replicas
+		pod    func(*corev1.Pod)
+		after  time.Duration
+		failed string // what it says; empty: it is waited for
+		again  time.Duration
+	}{
+		{name: "crashes", pod: crashed(3), again: 2 * time.Minute},
+		{name: "crashes, late", pod: crashed(3), after: 2 * time.Minute, failed: "not ready within 2m0s: crashing, it ended with exit code 3 (3 times)"},
+		{name: "another one crashes, late", from: 1, pod: crashed(3), after: 2 * time.Minute, failed: "not ready within 2m0s: crashing"},
+		{name: "crashed twice", pod: crashed(2), after: 3 * time.Minute},
+		{name: "crashes since long after", pod: crashed(3), after: time.Hour},
+		{name: "never healthy", pod: sick(false, 0), after: 2 * time.Minute, failed: "not ready within 2m0s: running, not healthy yet"},
+		{name: "healthy once", pod: sick(true, time.Minute), after: 2 * time.Minute},
+		{name: "no image", pod: waiting("ImagePullBackOff", noSuchHost), after: 2 * time.Minute, failed: "not ready within 2m0s: the image"},
+		{name: "no node", pod: homeless(noRoom), after: 2 * time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newCluster(t)
+			c.up(workload(served))
+			w := workload(served, release("2.0.0"), replicas(test.from))
+			set := c.up(w)
+			w = changed(w, replicas(test.from+1))
+			c.apply(w)
+			c.Deployment.Status.ObservedGeneration = c.Deployment.Generation
+			p := c.pod(set, test.pod)
+			c.now = p.CreationTimestamp.Add(test.after)
+			d := c.decide(w)
+			if d.GiveUp != (test.failed != "") || !strings.Contains(d.Why, test.failed) {
+				t.Fatalf("given up: %t, %q; want %q", d.GiveUp, d.Why, test.failed)
+			}
+			if again := d.Progress.Again; test.again != 0 && !again.Equal(p.CreationTimestamp.Add(test.again)) {
+				t.Errorf("again at %s, want %s after its creation", again, test.again)
+			}
+			if test.failed == "" {
+				return
+			}
+			if c.apply(w); c.Deployment.Annotations[annotationSpecHash] != w.SpecHash() {
+				t.Error("it goes back, although it had come up")
+			}
+			c.expectSoon(w, backends.PhaseFailed, d.Why+"; not tried again until the input changes")
+		})
+	}
+}
+
 // A quota or a policy may keep the controller from making pods at all.
 func TestPodsCannotBeMade(t *testing.T) {
 	c := newCluster(t)

@@ -26,6 +26,9 @@ type failure struct {
 	at       time.Time
 }
 
+// podRef names a pod so that another one of its name is not taken for it.
+func podRef(name, uid string) string { return name + "/" + uid }
+
 // maxReason is how long a reason may be that an annotation tells, in bytes.
 const maxReason = 1000
 

@@ -22,17 +22,21 @@ import (
 
 // Logs implements [backends.Backend]. Kubernetes keeps the log of a pod's container
 // and of the one that it was before it was started again: both are told. It does
-// not tell standard error from standard output.
+// not tell standard error from standard output. Of a pod that is gone because its
+// rollout was given up, the last lines are told that were read before.
 func (b *Backend) Logs(ctx context.Context, pod string, o backends.LogOptions, each func(backends.LogLine) error) error {
 	s, err := b.session(ctx)
 	if err != nil {
 		return err
 	}
 	found := s.pod(pod)
+	if kept := b.keptLog(s, pod); found == nil && kept != nil {
+		return kept.tell(o, each)
+	}
 	if found == nil {
 		return &schema.Error{
 			Op: "read log", Resource: "pod " + strconv.Quote(clip(pod, maxName)), Kind: schema.Invalid, Err: errors.New("there is no such pod"),
-			Hint: "list the pods: they get another name with each release, and a failed one that was given up goes",
+			Hint: "list the pods: they get another name with each release, and what one wrote that was given up is known until Berth is started again",
 		}
 	}
 	l := &logReader{b: b, s: s, pod: found, each: each, since: o.Since}

@@ -22,6 +22,7 @@ type observation struct {
 	Deployment  *appsv1.Deployment // nil: there is none
 	ReplicaSets []*appsv1.ReplicaSet
 	Pods        []*corev1.Pod
+	Services    []*corev1.Service
 }
 
 // revision is the annotation by which the controller counts ReplicaSets.
@@ -89,6 +90,7 @@ func (s settings) split(o observation) (live, going []backends.Pod) {
 		}
 		set := o.setOf(pod)
 		p := s.pod(pod, set)
+		p.Endpoints = s.endpoints(pod, o.Services)
 		if set != nil && o.edited(set) {
 			p.SpecHash = ""
 		}
@@ -149,7 +151,6 @@ func (s settings) pod(pod *corev1.Pod, set *appsv1.ReplicaSet) backends.Pod {
 		}
 		p.Health = health(pod, c)
 	}
-	p.Endpoints = s.endpoints(pod)
 	return p
 }
 
@@ -236,8 +237,8 @@ func heldGPUs(pod *corev1.Pod) []string {
 }
 
 // endpoints are where a pod answers: at its own address in the cluster, or at the
-// node's where it takes a port of it.
-func (s settings) endpoints(pod *corev1.Pod) []backends.Endpoint {
+// node's where it takes a port of it, or its Service a port of every node.
+func (s settings) endpoints(pod *corev1.Pod, services []*corev1.Service) []backends.Endpoint {
 	c := appContainer(pod.Spec.Containers)
 	if c == nil || pod.Status.PodIP == "" {
 		return nil
@@ -248,12 +249,29 @@ func (s settings) endpoints(pod *corev1.Pod) []backends.Endpoint {
 			Host: pod.Status.PodIP, Port: uint16(p.ContainerPort), Container: uint16(p.ContainerPort), //nolint:gosec // the server checks ports
 			Protocol: schema.Protocol(strings.ToLower(string(p.Protocol))),
 		}
-		if p.HostPort != 0 && !pod.Spec.HostNetwork {
-			e.Host, e.Port = cmp.Or(s.cfg.Address, p.HostIP, pod.Status.HostIP), uint16(p.HostPort) //nolint:gosec // the server checks ports
+		port, on := p.HostPort, p.HostIP
+		if port == 0 {
+			port, on = nodePortOf(services, p.Name), ""
+		}
+		if port != 0 && !pod.Spec.HostNetwork {
+			e.Host, e.Port = cmp.Or(s.cfg.Address, on, pod.Status.HostIP), uint16(port) //nolint:gosec // the server checks ports
 		}
 		out = append(out, e)
 	}
 	return out
+}
+
+// nodePortOf returns the port that Services take on every node for a container's
+// port of a name; 0: none.
+func nodePortOf(services []*corev1.Service, name string) int32 {
+	for _, s := range services {
+		for _, p := range s.Spec.Ports {
+			if p.NodePort != 0 && name != "" && p.TargetPort.StrVal == name {
+				return p.NodePort
+			}
+		}
+	}
+	return 0
 }
 
 // given returns the pod that stands for a rollout that was given up and whose pods are gone.

@@ -129,9 +129,12 @@ func (c *cluster) pod(set *appsv1.ReplicaSet, changes ...func(*corev1.Pod)) *cor
 // available says what the controller says of a Deployment that is complete.
 func (c *cluster) available() {
 	n := *c.Deployment.Spec.Replicas
+	c.now = c.now.Add(time.Second)
 	c.Deployment.Status = appsv1.DeploymentStatus{
 		ObservedGeneration: c.Deployment.Generation, Replicas: n, UpdatedReplicas: n, ReadyReplicas: n, AvailableReplicas: n,
-		Conditions: []appsv1.DeploymentCondition{{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable"}},
+		Conditions: []appsv1.DeploymentCondition{{
+			Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastUpdateTime: metav1.NewTime(c.now),
+		}},
 	}
 }
 
@@ -303,16 +306,19 @@ func TestPodsTellAll(t *testing.T) {
 }
 
 func TestEndpointOnTheNode(t *testing.T) {
-	w := workload(func(w *backends.Workload) {
-		w.Pod.Ports = []schema.Port{{Host: 8080, Container: 80, Protocol: schema.TCP}}
-	})
 	for address, want := range map[string]string{"": "192.0.2.1", "cluster.example.org": "cluster.example.org"} {
-		c := newCluster(t)
-		c.s.cfg.Address = address
-		c.up(w)
-		e := c.s.pods(c.observation)[0].Endpoints
-		if diff := cmp.Diff([]backends.Endpoint{{Host: want, Port: 8080, Container: 80, Protocol: schema.TCP}}, e); diff != "" {
-			t.Error(diff)
+		for _, port := range []uint16{8080, 30080} { // the pod's own, and one that its Service takes on every node
+			w := workload(func(w *backends.Workload) {
+				w.Pod.Ports = []schema.Port{{Host: port, Container: 80, Protocol: schema.TCP}}
+			})
+			c := newCluster(t)
+			c.s.cfg.Address = address
+			c.up(w)
+			c.Services = []*corev1.Service{c.s.service(w)}
+			e := c.s.pods(c.observation)[0].Endpoints
+			if diff := cmp.Diff([]backends.Endpoint{{Host: want, Port: port, Container: 80, Protocol: schema.TCP}}, e); diff != "" {
+				t.Error(diff)
+			}
 		}
 	}
 }

@@ -77,7 +77,7 @@ func useAll(t *testing.T, b *kubernetes.Backend, app backends.PodSpec, user stri
 	defer watched.Wait()
 	defer stop()
 	drop := false
-	app.Volumes = []schema.Volume{{Name: "data", Path: "/data", Keep: &drop}}
+	app.Volumes = []schema.Volume{{Name: "cache", Path: "/cache", Keep: &drop}, {Name: "data", Path: "/data", Keep: &drop}}
 	w := backends.Workload{
 		Deployment: "web", App: "org.example.web", Release: "1.0.0", Flavour: "cpu", User: user, Replicas: 1, Pod: app,
 		Rollout: backends.Rollout{Strategy: schema.Rolling, Timeout: 5 * time.Second, Rollback: true},

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/berthdev/berth/backends"
 )
@@ -31,7 +34,7 @@ func (a *writer) clear(ctx context.Context, v *view, why string) error {
 			return err
 		}
 	}
-	for _, s := range v.services {
+	for _, s := range v.Services {
 		if err := a.remove(ctx, services, s, why); err != nil {
 			return err
 		}
@@ -121,7 +124,11 @@ func (b *Backend) Owned(ctx context.Context) ([]backends.Object, error) {
 // other backends call a volume.
 var ownedAs = map[*kind]string{deployments: "deployment", services: "service", claimKind: "volume"}
 
-// Uninstall implements [backends.Backend]. It returns once all is gone.
+// removals is how many objects are removed at once.
+const removals = 8
+
+// Uninstall implements [backends.Backend]. It removes objects of one kind together,
+// and returns once all is gone.
 func (b *Backend) Uninstall(ctx context.Context, volumes bool, report func(backends.Step)) error {
 	a, _, err := b.writer(ctx, "", report)
 	if err != nil {
@@ -132,12 +139,20 @@ func (b *Backend) Uninstall(ctx context.Context, volumes bool, report func(backe
 	if !volumes {
 		kinds = owned[:len(owned)-1]
 	}
+	var told sync.Mutex
 	for _, k := range kinds {
+		group, ctx := errgroup.WithContext(ctx)
+		group.SetLimit(removals)
 		for _, o := range mine[k] {
-			a.deployment = o.GetLabels()[labelDeployment]
-			if err := a.remove(ctx, k, o, "Berth is uninstalled"); err != nil {
-				return err
-			}
+			w := &writer{b, a.s, o.GetLabels()[labelDeployment], func(step backends.Step) {
+				told.Lock()
+				defer told.Unlock()
+				a.report(step)
+			}}
+			group.Go(func() error { return w.remove(ctx, k, o, "Berth is uninstalled") })
+		}
+		if err := group.Wait(); err != nil {
+			return err
 		}
 	}
 	return a.s.until(ctx, uninstallTimeout, func() bool {

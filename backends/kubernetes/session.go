@@ -263,8 +263,7 @@ func versionNumber(text string) uint64 {
 // A view is what there is of one deployment in one namespace.
 type view struct {
 	observation
-	services []*corev1.Service
-	claims   []*corev1.PersistentVolumeClaim
+	claims []*corev1.PersistentVolumeClaim
 }
 
 // views returns what there is of a deployment, by namespace: it may have moved.
@@ -290,7 +289,7 @@ func (s *session) views(deployment string) map[string]*view {
 			case *corev1.Pod:
 				of(o.Namespace).Pods = append(of(o.Namespace).Pods, o)
 			case *corev1.Service:
-				of(o.Namespace).services = append(of(o.Namespace).services, o)
+				of(o.Namespace).Services = append(of(o.Namespace).Services, o)
 			case *corev1.PersistentVolumeClaim:
 				of(o.Namespace).claims = append(of(o.Namespace).claims, o)
 			}
@@ -298,7 +297,7 @@ func (s *session) views(deployment string) map[string]*view {
 	}
 	for _, v := range out {
 		slices.SortFunc(v.claims, func(a, b *corev1.PersistentVolumeClaim) int { return cmp.Compare(a.Name, b.Name) })
-		slices.SortFunc(v.services, func(a, b *corev1.Service) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(v.Services, func(a, b *corev1.Service) int { return cmp.Compare(a.Name, b.Name) })
 	}
 	return out
 }

@@ -7,9 +7,14 @@ import (
 	"github.com/berthdev/berth/backends"
 )
 
-// manyRestarts is how often a new pod must have crashed before it is given up for
-// it, beside old ones that are good.
-const manyRestarts = 3
+const (
+	// manyRestarts is how often a new pod must have crashed before it is given up for
+	// it, beside old ones that are good.
+	manyRestarts = 3
+	// slack is added to the time in which a pod of what has come up before is young:
+	// Kubernetes takes its time to start again what crashes.
+	slack = 2 * time.Minute
+)
 
 // A trial is where a rollout stands.
 type trial struct {
@@ -21,19 +26,22 @@ type trial struct {
 // trial judges a rollout that is not complete. Beside a release that was good, it
 // fails as soon as a new pod cannot start or crashed often. In any case it fails
 // when the controller says that it makes no progress, and its pod had the time
-// that it may take. Pulling does not count, as long as it goes on; and where there
+// that it may take; pods that are made later, as by scaling up from none, have a
+// time of their own. Pulling does not count, as long as it goes on; and where there
 // is nothing to go back to, a pod waits for a node.
 func (o observation) trial(pulling time.Duration, w backends.Workload, pods []backends.Pod, now time.Time) trial {
 	t := trial{pending: pendingWords(o, w, pods)}
-	if w.Replicas == 0 || rolledOut(o.Deployment) || o.Deployment.Status.ObservedGeneration < o.Deployment.Generation {
+	if w.Replicas == 0 || o.Deployment.Status.ObservedGeneration < o.Deployment.Generation {
 		return t
 	}
 	spec, late := w.SpecHash(), overdue(o.Deployment)
-	beside := o.good() != nil && o.Deployment.Annotations[annotationGood] != spec
+	cameUp, up := rolledOut(o.Deployment)
+	beside := o.good() != nil && o.Deployment.Annotations[annotationGood] != spec && !up
 	tried := 0
 	for i := range pods {
 		p := &pods[i]
-		if p.SpecHash != spec || p.State == backends.PodGoing || p.State == backends.PodAbsent || serves(p) {
+		if p.SpecHash != spec || p.State == backends.PodGoing || p.State == backends.PodAbsent || serves(p) ||
+			up && !young(p, cameUp, w.Rollout.Timeout, now) {
 			continue
 		}
 		tried++
@@ -48,7 +56,7 @@ func (o observation) trial(pulling time.Duration, w backends.Workload, pods []ba
 			} else {
 				why = fmt.Sprintf("its image was not there within %s: %s", pulling, describe(p))
 			}
-		case late && w.Rollout.Timeout > 0:
+		case (late || up) && w.Rollout.Timeout > 0:
 			if until := since(p).Add(w.Rollout.Timeout); now.Before(until) {
 				t.wake(until)
 			} else {
@@ -63,6 +71,16 @@ func (o observation) trial(pulling time.Duration, w backends.Workload, pods []ba
 		t.failed = failureOf(w, &backends.Pod{}, why, now)
 	}
 	return t
+}
+
+// young tells whether a pod of what came up at a time, perhaps without any pods, is
+// on trial nevertheless: it was made since then, as by scaling up from none, and
+// surely was not good for long. What was is left to Kubernetes.
+func young(p *backends.Pod, cameUp time.Time, timeout time.Duration, now time.Time) bool {
+	if p.CreatedAt.Before(cameUp) || now.After(p.CreatedAt.Add(2*timeout+slack)) || p.Health == backends.HealthUnhealthy {
+		return false
+	}
+	return p.Restarts == 0 || p.State == backends.PodRestarting && p.Restarts+1 >= manyRestarts
 }
 
 func (t *trial) wake(at time.Time) {
@@ -122,7 +140,7 @@ func failureOf(w backends.Workload, p *backends.Pod, why string, now time.Time) 
 	}
 	if p.Name != "" {
 		f.reason = fmt.Sprintf("pod %s: %s", p.Name, why)
-		f.pod = p.Name + "/" + p.ID
+		f.pod = podRef(p.Name, p.ID)
 	}
 	return f
 }

@@ -52,10 +52,14 @@ func (a *writer) ensure(ctx context.Context, k *kind, wanted, live object) error
 	return err
 }
 
+// absent is the resource version of an object that must not be there: server-side
+// apply makes it, but changes none of another version. etcd's first object has
+// version 2.
+const absent = "1"
+
 // write applies an object over the live one, or makes it where the name is free.
-// What somebody else made under its name in the meantime is not touched: only the
-// object of the live uid is changed, and of one that should not be there no field
-// that another has set.
+// What somebody else made under its name is not touched: only the object of the live
+// uid is changed, and where there should be none, none is.
 func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why string) (object, error) {
 	verb := "create"
 	if live != nil {
@@ -67,6 +71,8 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	}
 	if live != nil {
 		fields.SetUID(live.GetUID())
+	} else {
+		fields.SetResourceVersion(absent)
 	}
 	data, err := json.Marshal(fields)
 	if err != nil {
@@ -78,6 +84,11 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	if noNamespace(err) {
 		if err = a.makeNamespace(ctx, wanted.GetNamespace()); err == nil {
 			now, err = a.apply(ctx, k, wanted, data, false)
+		}
+	}
+	if live == nil && apierrors.IsConflict(err) {
+		if taken := a.free(ctx, k, wanted); taken != nil {
+			return nil, taken
 		}
 	}
 	if err != nil {
@@ -101,23 +112,26 @@ func (a *writer) apply(ctx context.Context, k *kind, o object, data []byte, forc
 }
 
 // allFree makes sure that each wanted object that is not there can be made, before
-// any is.
+// any is. The first one needs no question: making it tells.
 func (a *writer) allFree(ctx context.Context, wanted objects, v *view) error {
-	if v.Deployment == nil {
-		if err := a.free(ctx, deployments, wanted.Deployment); err != nil {
-			return err
-		}
+	type missing struct {
+		kind   *kind
+		object object
 	}
-	if wanted.Service != nil && !slices.ContainsFunc(v.services, named[*corev1.Service](wanted.Service.Name)) {
-		if err := a.free(ctx, services, wanted.Service); err != nil {
-			return err
-		}
-	}
+	var all []missing
 	for _, c := range wanted.Claims {
-		if slices.ContainsFunc(v.claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
-			continue
+		if !slices.ContainsFunc(v.claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
+			all = append(all, missing{claimKind, c})
 		}
-		if err := a.free(ctx, claimKind, c); err != nil {
+	}
+	if wanted.Service != nil && !slices.ContainsFunc(v.Services, named[*corev1.Service](wanted.Service.Name)) {
+		all = append(all, missing{services, wanted.Service})
+	}
+	if v.Deployment == nil {
+		all = append(all, missing{deployments, wanted.Deployment})
+	}
+	for _, m := range all[min(1, len(all)):] {
+		if err := a.free(ctx, m.kind, m.object); err != nil {
 			return err
 		}
 	}
@@ -160,7 +174,9 @@ func (a *writer) makeNamespace(ctx context.Context, name string) error {
 			Hint: "make it, or set namespaces.create in the backend's configuration",
 		}
 	}
-	data, err := json.Marshal(a.namespaceObject(name))
+	space := a.namespaceObject(name)
+	space.ResourceVersion = absent
+	data, err := json.Marshal(space)
 	if err != nil {
 		return err
 	}

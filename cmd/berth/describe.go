@@ -21,7 +21,8 @@ func newDescribe(c console) *cobra.Command {
 		Long: `Ask a running Berth for all that it knows of one thing, and print it on one
 screen. A name without a kind is a deployment's: its state and the reason, what
 to do, which release, flavour and backend it got and why, the commit and file
-that declare it, its pods, rollouts and last events.
+that declare it, its pods with the last lines of those that failed, rollouts and
+last events.
 
 The kinds are those of "berth get", but for events.`,
 		Example: `  berth describe stardist-john
@@ -237,6 +238,18 @@ func (s *story) table(title string, header []string, rows [][]string) {
 	}
 	if err := t.flush(); s.failed == nil {
 		s.failed = err
+	}
+}
+
+// lines writes a section of what a pod wrote; nothing when that is nothing.
+func (s *story) lines(title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	_ = s.flush() // it keeps the error
+	s.print("\n%s\n", s.colours.paint(bold, printable(title)+":"))
+	for _, line := range lines {
+		s.print("  %s\n", printable(line))
 	}
 }
 

@@ -11,7 +11,7 @@ const deploymentDocument = `query($name: String!) {
 		name state reason hint since declared position { file line column } appIdentifier versionAsked version
 		flavourName backendName user scopes replicas readyReplicas suspended why
 		commit { ` + toldCommitFields + ` }
-		pods { name state ready restarts backendName version flavourName reason exitCode endpoints { address containerPort protocol } createdAt }
+		pods { name state ready restarts backendName version flavourName reason exitCode endpoints { address containerPort protocol } createdAt lastLines }
 		dependsOn { name state } dependents { name state }
 		rollouts { version flavour backend commit state reason startedAt endedAt }
 		decision { action reason }
@@ -71,6 +71,7 @@ type storyPod struct {
 	ExitCode    *int           `json:"exitCode"`
 	Endpoints   []endpointItem `json:"endpoints"`
 	CreatedAt   time.Time      `json:"createdAt"`
+	LastLines   []string       `json:"lastLines"`
 }
 
 type stateRef struct {
@@ -153,6 +154,9 @@ func (d *deploymentStory) tellPods(s *story) {
 		rows = append(rows, []string{p.Name, string(p.State), yesNo(p.Ready), fmt.Sprint(p.Restarts), p.Version, p.FlavourName, p.BackendName, endpointWords(p.Endpoints), podReason(p.Reason, p.ExitCode), age(s.now, p.CreatedAt)})
 	}
 	s.table("Pods", []string{"NAME", "STATE", "READY", "RESTARTS", "VERSION", "FLAVOUR", "BACKEND", "ENDPOINTS", "REASON", "AGE"}, rows)
+	for _, p := range d.Pods {
+		s.lines("Last lines of "+p.Name, p.LastLines)
+	}
 }
 
 func (d *deploymentStory) tellRollouts(s *story) {

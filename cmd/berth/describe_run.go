@@ -11,7 +11,7 @@ const (
 	item: pod(name: $name, backend: $backend) {
 		name engineId deploymentName ordinal appIdentifier version flavourName backendName state health ready reason
 		exitCode restarts image digest cpu memory gpus endpoints { address containerPort protocol }
-		file commit { ` + toldCommitFields + ` } createdAt startedAt logs
+		file commit { ` + toldCommitFields + ` } createdAt startedAt logs lastLines
 		deployment { name state reason hint }
 	}
 	events(filter: {pod: [$name]}, first: 10) { nodes { ` + eventFields + ` } totalCount }
@@ -48,6 +48,7 @@ type podStory struct {
 	podItem
 	Commit     *toldCommit `json:"commit"`
 	Logs       string      `json:"logs"`
+	LastLines  []string    `json:"lastLines"`
 	Deployment *struct {
 		Name   string `json:"name"`
 		State  word   `json:"state"`
@@ -84,6 +85,7 @@ func (p *podStory) tell(s *story) {
 	s.field("Commit", p.Commit.String())
 	s.field("Made", age(s.now, p.CreatedAt)+" ago")
 	s.field("Log", "berth logs "+p.DeploymentName)
+	s.lines("Last lines", p.LastLines)
 	s.events(p.Events.Nodes)
 }
 

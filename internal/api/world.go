@@ -23,6 +23,7 @@ type world struct {
 	known   lazy[*history]
 	use     lazy[*usageReport]
 	ready   lazy[readiness]
+	reading reading
 	catalog *catalogIndex
 	index   *viewIndex
 }

@@ -36,8 +36,9 @@ const (
 
 // A Cluster is the cluster that tests use, with an administrator's rights.
 type Cluster struct {
-	Config *rest.Config
-	Client dynamic.Interface
+	Kubeconfig string // the file that says how it is reached
+	Config     *rest.Config
+	Client     dynamic.Interface
 }
 
 // New returns the cluster of BERTH_TEST_KUBECONFIG, or the one that "make cluster"
@@ -62,7 +63,7 @@ func New(t testing.TB) *Cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { utilnet.CloseIdleConnectionsFor(client.Transport) })
-	c := &Cluster{Config: config}
+	c := &Cluster{Kubeconfig: file, Config: config}
 	if c.Client, err = dynamic.NewForConfigAndClient(config, client); err != nil {
 		t.Fatal(err)
 	}

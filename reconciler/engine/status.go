@@ -71,6 +71,7 @@ type status struct {
 	Status
 	about string // the task that State and Reason tell of; empty: none
 	log   quota
+	lags  bool // the last work on that task left it on its way
 	anew  bool // what is made next is a rollout, even to what was there before
 }
 
@@ -112,6 +113,8 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 			if !told {
 				e.turn(s, StateProgressing, "its pods changed, and are being looked at", id())
 			}
+		case told && s.lags && e.world.orchestrated(d.Backend):
+			// Ready is what the engine says of its own object, and an event tells when.
 		case e.asDeclared(d):
 			e.turnReady(s, d, now)
 		case !told:
@@ -245,11 +248,15 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 		if s.about != "" { // what work told of an earlier attempt; the plan knows better, and is asked once
 			e.markDirty(d.Deployment)
 		}
+	case d.Action == planner.Hold && s.State == StateFailed && p.Phase != backends.PhaseReady:
+		// The plan has told the failure, as the pods remember it; what ran before comes back.
+		e.turnRollout(d, journal.Failed, s.Reason)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
 		e.turnRollout(d, journal.Failed, p.Reason)
 	case p.Phase != backends.PhaseReady:
 		e.turn(s, StateProgressing, p.Reason, about)
+		s.lags = true
 		e.turnRollout(d, journal.Progressing, p.Reason)
 	case len(d.Leave) > 0 && e.arrived(d):
 		e.turn(s, StateProgressing, "it runs on "+d.Backend+", and leaves "+strings.Join(d.Leave, ", "), about)
@@ -274,9 +281,13 @@ func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 		reason = "declared with no replicas"
 		s.anew = true // whether it can run shows when it gets some
 	}
+	var told []string // pods may answer at one address together
 	for _, p := range pods {
 		for _, at := range p.Endpoints {
-			reason += fmt.Sprintf(", %s:%d", at.Host, at.Port)
+			if address := fmt.Sprintf("%s:%d", at.Host, at.Port); !slices.Contains(told, address) {
+				told = append(told, address)
+				reason += ", " + address
+			}
 		}
 	}
 	e.turn(s, StateReady, reason, "")
@@ -289,7 +300,7 @@ var levels = map[State]slog.Level{StateFailed: slog.LevelError, StateWaiting: sl
 // turn notes where a deployment stands now, and tells it when that is news. about
 // is the task that it stands there with; empty: none that work could tell more of.
 func (e *Engine) turn(s *status, to State, reason, about string) {
-	s.about = about
+	s.about, s.lags = about, false
 	if s.State == to && s.Reason == reason {
 		return
 	}

@@ -185,6 +185,11 @@ func (w *world) problem(backend string) string {
 	return ""
 }
 
+// orchestrated tells whether a backend's engine keeps pods by an object of its own.
+func (w *world) orchestrated(backend string) bool {
+	return slices.ContainsFunc(w.backends, func(b planner.Backend) bool { return b.Name == backend && b.Capacity.Orchestrates })
+}
+
 // asked tells whether every backend was asked once, whatever came of it.
 func (w *world) asked() bool {
 	return !slices.ContainsFunc(w.backends, func(b planner.Backend) bool { return b.Problem == notAsked })

@@ -3,12 +3,10 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,7 +37,7 @@ func BenchmarkCluster(b *testing.B) {
 	c := kubetest.New(b)
 	counter := newCounter(b, c.Config)
 	for b.Loop() {
-		w := newClusterWorld(b, c.Namespace(b), counter.url)
+		w := newBenchWorld(b, c.Namespace(b), counter.url)
 		w.serve()
 		w.awaitStates("")
 		empty := w.memory()
@@ -79,39 +77,14 @@ func BenchmarkCluster(b *testing.B) {
 	}
 }
 
-// clusterWorld is a world whose Berth has a cluster alone.
-type clusterWorld struct {
-	*world
-
-	namespace string
-}
-
-func newClusterWorld(b *testing.B, namespace, api string) *clusterWorld {
+// newBenchWorld makes a world whose Berth reaches the cluster at an address, without TLS.
+func newBenchWorld(b *testing.B, namespace, api string) *clusterWorld {
 	b.Helper()
-	w := &clusterWorld{&world{t: b, dir: b.TempDir(), log: &lockedBuffer{}, listen: freePort(b), instance: "bench"}, namespace}
-	w.apps, w.desired = filepath.Join(w.dir, "apps"), filepath.Join(w.dir, "desired")
-	for _, dir := range []string{w.apps, w.desired} {
-		w.git("", "init", "-q", "-b", "main", dir)
-	}
+	w := newClusterWorld(b, namespace)
 	w.commit(w.apps, "Publish", map[string]string{
 		"hello/manifest.yaml": "identifier: org.example.hello\nversion: 0.1.0\nflavours: [{name: cpu, image: berth.test/hello:1}]\n",
 	})
-	w.commit(w.desired, "Follow", map[string]string{"repos.yaml": "kind: Repo\nname: apps\nurl: " + w.apps + "\n"})
-	kubeconfig := w.write("kubeconfig", fmt.Sprintf(`apiVersion: v1
-kind: Config
-clusters: [{name: c, cluster: {server: %q}}]
-users: [{name: u, user: {}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
-current-context: x
-`, api))
-	w.config = w.write("berth.yaml", fmt.Sprintf("desired: {url: %s}\nbackends: [{name: cluster, type: kubernetes, kubeconfig: %s, namespace: %s}]\n", w.desired, kubeconfig, namespace))
-	b.Cleanup(func() {
-		w.stop()
-		if b.Failed() {
-			text := w.log.String()
-			b.Logf("berth's log:\n%s", text[max(0, len(text)-4000):])
-		}
-	})
+	w.configure(w.cluster("cluster", w.kubeconfig("kubeconfig", api)))
 	return w
 }
 
@@ -125,22 +98,6 @@ func (w *clusterWorld) declare(n int, extra string) time.Time {
 	}
 	w.commit(w.desired, fmt.Sprintf("Declare %d", n), files)
 	return time.Now()
-}
-
-// awaitStates waits until Berth is ready and counts its deployments so, as JSON.
-func (w *clusterWorld) awaitStates(want string) {
-	w.t.Helper()
-	const question = `{"query":"{instance{ready states{state count}}}"}`
-	want = `{"ready":true,"states":[` + want + `]}`
-	w.await("Berth tells "+want, func() bool {
-		resp, err := http.Post("http://"+w.listen+"/graphql", "application/json", strings.NewReader(question))
-		if err != nil {
-			return false
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		return err == nil && strings.Contains(string(text), want)
-	})
 }
 
 // quiet waits until nothing was written for a while.
