@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+
+	"github.com/berthdev/berth/internal/gittest"
 )
 
 // A Pull is a pull request.
@@ -31,12 +33,13 @@ func (r *Repo) Open(p Pull) Pull {
 	switch {
 	case p.Head != "":
 	case p.Branch != "":
-		p.Head = r.mustGit("rev-parse", "refs/heads/"+p.Branch)
-		r.mustGit("update-ref", p.ref(), p.Head)
+		p.Head = r.git.Git("rev-parse", "refs/heads/"+p.Branch)
+		r.git.Git("update-ref", p.ref(), p.Head)
 	default:
 		p.Head, p.Branch = r.commit(), "proposal"
 	}
 	r.pulls = append(r.pulls, &p)
+	r.tellPull("opened", &p, false)
 	return p
 }
 
@@ -50,8 +53,8 @@ func (r *Repo) Update(number int, change func(*Pull)) {
 		r.s.t.Fatalf("there is no pull request %d", number)
 	}
 	change(p)
-	if r.git != "" {
-		r.mustGit("update-ref", p.ref(), p.Head)
+	if r.git != nil {
+		r.git.Git("update-ref", p.ref(), p.Head)
 	}
 }
 
@@ -65,11 +68,11 @@ func (r *Repo) Merge(number int) string {
 	if p == nil || p.State != "open" {
 		r.s.t.Fatalf("pull request %d is not open", number)
 	}
-	base := "refs/heads/" + p.Base
-	tree := r.mustGit("merge-tree", "--write-tree", base, p.Head)
-	merged := r.mustGit("commit-tree", tree, "-p", base, "-p", p.Head, "-m", fmt.Sprintf("Merge pull request #%d", number))
-	r.mustGit("update-ref", base, merged)
+	before := r.git.Git("rev-parse", "refs/heads/"+p.Base)
+	merged := r.git.Merge(p.Base, p.Head, fmt.Sprintf("Merge pull request #%d", number))
 	p.State = "closed"
+	r.tellPull("closed", p, true)
+	r.pushed([]gittest.Move{{Ref: "refs/heads/" + p.Base, Before: before, After: merged}})
 	return merged
 }
 

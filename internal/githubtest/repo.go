@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/berthdev/berth/internal/gittest"
 )
 
 // A Repo is a repository of a [Server].
@@ -15,7 +17,8 @@ type Repo struct {
 	s        *Server
 	id       int64
 	commits  map[string]bool // those that are there without git
-	git      string          // folder of the bare repository; empty: it has none
+	git      *gittest.Repo   // nil: it has none
+	hooks    []hook
 	statuses map[string][]Status
 	pulls    []*Pull // the oldest first
 	comments []*Comment
@@ -56,7 +59,7 @@ func (r *Repo) commit() string {
 }
 
 func (r *Repo) hasCommit(hash string) bool {
-	return r.commits[hash] || r.git != "" && r.tryGit("cat-file", "-e", hash+"^{commit}") == nil
+	return r.commits[hash] || r.git != nil && r.git.Has(hash)
 }
 
 // id returns a number that nothing else has.

@@ -18,6 +18,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/berthdev/berth/internal/gittest"
 )
 
 // A Server is a GitHub on this machine. Its methods are safe for concurrent use.
@@ -26,7 +28,8 @@ type Server struct {
 
 	t     testing.TB
 	gitea bool
-	root  string // of the git repositories
+	git   *gittest.Repos
+	hooks *gittest.Hooks
 
 	mu       sync.Mutex
 	repos    map[string]*Repo // by path, in lower case
@@ -41,9 +44,9 @@ type Server struct {
 // A Request is one that came to the API.
 type Request struct {
 	Method string
-	Path   string // below the API's root, with the query
-	Status int    // that was answered
-	Time   time.Time
+	Path   string    // below the API's root, with the query
+	Status int       // that was answered
+	Time   time.Time // when it came
 	Header http.Header
 }
 
@@ -64,7 +67,7 @@ func StartGitea(t testing.TB) *Server { return start(t, true) }
 
 func start(t testing.TB, gitea bool) *Server {
 	s := &Server{
-		t: t, gitea: gitea, root: t.TempDir(),
+		t: t, gitea: gitea, git: gittest.New(t), hooks: gittest.NewHooks(t),
 		repos: map[string]*Repo{}, moved: map[string]string{}, tokens: map[string]caller{}, limits: newLimits(),
 	}
 	server := httptest.NewServer(s.routes())
@@ -169,6 +172,7 @@ func (s *Server) routes() http.Handler {
 
 // serve answers a request to the API.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, do func(*call) answer) {
+	came := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := &call{Request: r, header: w.Header()}
@@ -187,7 +191,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, do func(*call) an
 	}
 	s.requests = append(s.requests, Request{
 		Method: r.Method, Path: strings.TrimPrefix(r.URL.RequestURI(), strings.TrimPrefix(s.API(), s.URL)),
-		Status: got.status, Time: time.Now(), Header: r.Header.Clone(),
+		Status: got.status, Time: came, Header: r.Header.Clone(),
 	})
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(got.status)

@@ -97,7 +97,7 @@ func (p *Project) listMergeRequests(r *request) answer {
 
 // mergeRequestsOf is GET /projects/:id/repository/commits/:sha/merge_requests.
 func (p *Project) mergeRequestsOf(r *request, commit string) answer {
-	if !p.commits[commit] {
+	if !p.has(commit) {
 		return notFound("Commit")
 	}
 	out := []*mergeRequest{}

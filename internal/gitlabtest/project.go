@@ -8,9 +8,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/berthdev/berth/internal/gittest"
 )
 
-// A Project is a repository with its merge requests. Commits are mere hashes.
+// A Project is a repository with its merge requests. Without git, commits are mere
+// hashes.
 type Project struct {
 	server    *Server
 	id        int64
@@ -18,6 +21,9 @@ type Project struct {
 	branches  map[string][]string // the commits of each
 	protected map[string]bool
 	commits   map[string]bool // all that are known, those of merge requests too
+	git       *gittest.Repo   // nil: it has none
+	hooks     []hook
+	told      []Status        // the oldest first
 	pipelines []*pipeline     // the oldest first
 	mergers   []*mergeRequest // the oldest first
 
@@ -66,10 +72,13 @@ func (p *Project) branchWith(commit string) string {
 		}
 	}
 	slices.Sort(names)
-	if len(names) == 0 {
-		return ""
+	switch {
+	case len(names) > 0:
+		return names[0]
+	case p.git != nil:
+		return p.inGit(commit)
 	}
-	return names[0]
+	return ""
 }
 
 // route finds what a path below the project means.

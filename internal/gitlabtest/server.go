@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/berthdev/berth/internal/gittest"
 )
 
 // A User is somebody with a token.
@@ -54,7 +56,10 @@ type Server struct {
 	// Berth is the user whose token Berth has; Stranger is somebody else.
 	Berth, Stranger User
 
-	root string
+	t     testing.TB
+	root  string
+	git   *gittest.Repos
+	hooks *gittest.Hooks
 
 	mu       sync.Mutex
 	users    []User
@@ -69,7 +74,7 @@ type Server struct {
 // New starts a GitLab below a path, as /gitlab; empty: at the root of its host.
 func New(t testing.TB, root string) *Server {
 	t.Helper()
-	s := &Server{root: root, projects: map[string]*Project{}}
+	s := &Server{t: t, root: root, git: gittest.New(t), hooks: gittest.NewHooks(t), projects: map[string]*Project{}}
 	s.Berth = s.AddUser(User{Username: "berth", Role: Maintainer})
 	s.Stranger = s.AddUser(User{Username: "stranger", Role: Developer})
 	h := httptest.NewServer(s)
@@ -138,9 +143,13 @@ type request struct {
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	path, ok := strings.CutPrefix(hr.URL.EscapedPath(), s.root+"/api/v4")
+	if !ok && strings.Contains(hr.URL.Path, ".git/") {
+		s.serveGit(w, hr)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	path, ok := strings.CutPrefix(hr.URL.EscapedPath(), s.root+"/api/v4")
 	if !ok {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(http.StatusNotFound)

@@ -53,6 +53,17 @@ func (p *Project) Posted(commit, name string) (states []string) {
 	return states
 }
 
+// A Status is what a commit status became: one of GitLab's has several states, one
+// after the other.
+type Status struct{ Commit, Name, State, Description string }
+
+// Told returns what the statuses of a commit became, in order.
+func (p *Project) Told(commit string) []Status {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(p.told), func(s Status) bool { return s.Commit != commit })
+}
+
 func (p *Project) addPipeline(commit, ref string) *pipeline {
 	line := &pipeline{id: fmt.Sprint(p.server.next()), commit: commit, ref: ref}
 	p.pipelines = append(p.pipelines, line)
@@ -64,7 +75,7 @@ func (p *Project) listStatuses(r *request, commit string) answer {
 	if r.user.Role < Reporter {
 		return forbidden
 	}
-	if !p.commits[commit] {
+	if !p.has(commit) {
 		return notFound("Commit")
 	}
 	out := []*job{}
@@ -94,7 +105,7 @@ func (p *Project) postStatus(r *request, commit string) answer {
 	if r.user.Role < Developer {
 		return forbidden
 	}
-	if !p.commits[commit] {
+	if !p.has(commit) {
 		return notFound("Commit")
 	}
 	if !slices.Contains([]string{"pending", "running", "success", "failed", "canceled", "skipped"}, r.params["state"]) {
@@ -195,5 +206,6 @@ func (p *Project) change(j *job, params map[string]string) answer {
 			*field = &text
 		}
 	}
+	p.told = append(p.told, Status{Commit: j.SHA, Name: j.Name, State: j.Status, Description: params["description"]})
 	return answer{http.StatusCreated, j}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/berthdev/berth/internal/giteatest"
 )
 
 const picture = "../../docs/pull-request.svg"
@@ -17,17 +19,17 @@ const picture = "../../docs/pull-request.svg"
 // TestPicture makes the pull request that the README's picture shows, merges it,
 // and holds the texts of the picture to what the forge shows then.
 func TestPicture(t *testing.T) {
-	w := newForgeWorld(t)
+	w := newForgeWorld(t, onGitea(giteatest.New(t)))
 	w.publish(w.apps, "Publish 0.1.1 too", map[string]string{"hello-0.1.1/manifest.yaml": w.manifest("0.1.1")})
 	john := w.publish(w.desired, "Run hello for John", map[string]string{"john.yaml": deployment("hello-john", "0.1.0")})
 	w.awaitStatus(w.desiredRepo, john, "berth", "success: 1 of 1 running")
 
 	pr := w.pull("jane", map[string]string{"john.yaml": deployment("hello-john", "^0.1"), "jane.yaml": deployment("hello-jane", "^0.1")})
-	w.awaitStatus(w.desiredRepo, pr.Head.Commit, "berth/plan", "success: +1")
-	w.await("the plan stands below the pull request", func() bool { return len(w.desiredRepo.Comments(pr.Number)) == 1 })
-	comment := w.desiredRepo.Comments(pr.Number)[0]
-	want := append([]string{"Before the merge"}, shownStatuses(w, pr.Head.Commit, "berth/plan")...)
-	want = append(append(want, comment.User.Name+" commented"), shownTexts(comment.Body)...)
+	w.awaitStatus(w.desiredRepo, pr.head, "berth/plan", "success: +1")
+	w.await("the plan stands below the pull request", func() bool { return len(w.desiredRepo.Comments(pr.number)) == 1 })
+	comment := w.desiredRepo.Comments(pr.number)[0]
+	want := append([]string{"Before the merge"}, shownStatuses(w, pr.head, "berth/plan")...)
+	want = append(append(want, "berth-robot commented"), shownTexts(comment)...)
 
 	merged := w.merge(pr)
 	w.awaitStatus(w.desiredRepo, merged, "berth", "success: 2 of 2 running")
@@ -36,13 +38,13 @@ func TestPicture(t *testing.T) {
 		want[i] = unvaried(want[i])
 	}
 	if got := pictureTexts(t); !slices.Equal(got, want) {
-		t.Errorf("the picture says\n%s\nthe forge shows\n%s\nof the comment\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), comment.Body)
+		t.Errorf("the picture says\n%s\nthe forge shows\n%s\nof the comment\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), comment)
 	}
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range shownStatuses(w, pr.Head.Commit, "berth/plan")[1:] {
+	for _, text := range shownStatuses(w, pr.head, "berth/plan")[1:] {
 		if !strings.Contains(string(readme), text) {
 			t.Errorf("the README does not tell what the picture shows: %q", text)
 		}
