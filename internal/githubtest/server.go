@@ -111,6 +111,7 @@ func (s *Server) Requests() []Request {
 // A call is a request to the API by somebody, and what is answered besides a body.
 type call struct {
 	*http.Request
+	came   time.Time
 	by     caller
 	repo   *Repo
 	header http.Header
@@ -175,7 +176,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, do func(*call) an
 	came := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &call{Request: r, header: w.Header()}
+	c := &call{Request: r, came: came, header: w.Header()}
 	got := s.admit(c)
 	if got.status == 0 {
 		got = do(c)

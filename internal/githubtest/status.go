@@ -19,8 +19,8 @@ type Status struct {
 	Context     string
 	Description string
 	TargetURL   string
-	By          string // the user's login
-	Time        time.Time
+	By          string    // the user's login
+	Time        time.Time // when the request for it came
 }
 
 // Statuses returns all that were written to a commit, the oldest first.
@@ -66,7 +66,7 @@ func (s *Server) postStatus(c *call) answer {
 	}
 	status := Status{
 		ID: s.id(), State: in.State, Context: name, Description: in.Description, TargetURL: in.TargetURL,
-		By: c.by.login, Time: time.Now(),
+		By: c.by.login, Time: c.came,
 	}
 	c.repo.statuses[commit] = append(c.repo.statuses[commit], status)
 	return answer{http.StatusCreated, s.showStatus(status)}

@@ -66,6 +66,7 @@ type follower struct {
 	before  *sources.Snapshot // last taken
 	refused *sources.Snapshot // last found invalid: it is not looked at again
 	refusal error             // why
+	asked   time.Time         // when the newest attempt began
 	told    Status            // as it was when troubled was last called
 	// proposals is the fingerprint that the source gave last; empty: none.
 	proposals string
@@ -186,7 +187,7 @@ func (f *follower) fetch(ctx context.Context, before *sources.Snapshot) (*source
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	started := time.Now()
-	f.note(func(s *standing) { s.Attempt = started })
+	f.asked = started
 	source, err := f.opened()
 	var now *sources.Snapshot
 	if err == nil {
@@ -276,7 +277,7 @@ func (f *follower) settle(err error) time.Duration {
 	}
 	wait = spread(wait)
 	after := f.note(func(s *standing) {
-		s.Next = now.Add(wait)
+		s.Attempt, s.Next = f.asked, now.Add(wait)
 		if err == nil {
 			s.Success, s.Problem, s.Kind, s.Failures = now, "", "", 0
 			return

@@ -26,7 +26,7 @@ type Status struct {
 	// empty: it did not.
 	Rewound string
 
-	Attempt  time.Time        // when it was last asked
+	Attempt  time.Time        // when it was last asked, of attempts that have ended
 	Success  time.Time        // when it last answered and could be read
 	Next     time.Time        // when it is asked next, unless it is woken
 	Problem  string           // why the last attempt failed; empty: it did not
