@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -51,22 +52,32 @@ func (o *objects) get(hash plumbing.Hash, want plumbing.ObjectType, limit int64)
 func (o *objects) any(hash plumbing.Hash, limit int64) (t plumbing.ObjectType, data []byte, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for range o.attempts() {
+	for begun, n := time.Now(), 1; ; n++ {
 		if t, data, err = o.read(hash, limit); err == nil || errors.Is(err, errTooLarge) {
 			return t, data, err
 		}
+		again := o.again(n, begun, err)
 		o.stores = nil // look again
+		if !again {
+			o.fault = err
+			return t, nil, err
+		}
 	}
-	o.fault = err
-	return t, nil, err
 }
 
-// attempts is how often an object is looked for.
-func (o *objects) attempts() int {
-	if o.live {
-		return reloadAttempts
+// again tells whether an object is looked for once more, after n times. What seems
+// damaged in a live folder may be on its way into another pack: that is waited for.
+func (o *objects) again(n int, begun time.Time, err error) bool {
+	switch {
+	case !o.live:
+		return false
+	case n < reloadAttempts:
+		return true
+	case errors.Is(err, errDamaged) && time.Since(begun) < refPatience:
+		time.Sleep(refPause)
+		return true
 	}
-	return 1
+	return false
 }
 
 func (o *objects) read(hash plumbing.Hash, limit int64) (t plumbing.ObjectType, data []byte, err error) {
@@ -118,15 +129,15 @@ func (o *objects) find(hash plumbing.Hash) (*filesystem.ObjectStorage, int64, er
 func (o *objects) has(hash plumbing.Hash) (found bool, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for range o.attempts() {
+	for begun, n := time.Now(), 1; ; n++ {
 		if found, err = o.look(hash); found {
 			return true, nil
 		}
-		if o.live {
-			o.stores = nil // look again
+		if !o.again(n, begun, err) {
+			return false, err
 		}
+		o.stores = nil // look again
 	}
-	return false, err
 }
 
 func (o *objects) look(hash plumbing.Hash) (found bool, err error) {
