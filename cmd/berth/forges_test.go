@@ -57,7 +57,9 @@ func TestPollsTellOfPullRequests(t *testing.T) {
 	if err := complete(cfg); err != nil {
 		t.Fatal(err)
 	}
-	login := func(git.Location) (git.Credential, error) { return git.Credential{Username: "ada", Token: "hunter2"}, nil }
+	login := func(git.Location) (git.Credential, error) {
+		return git.Credential{Username: "ada", Token: "hunter2"}, nil
+	}
 	mirrors, err := git.OpenDir(cfg.DataDir)
 	if err != nil {
 		t.Fatal(err)
