@@ -51,8 +51,7 @@ type Options struct {
 	Repos  func() []Repo
 	Open   func(ctx context.Context, url string) (forge.Repo, error)
 	Outbox Outbox
-	Marker string                     // the HTML comment by which our comments are known
-	Page   func(commit string) string // where people read more; nil: nowhere
+	Marker string // the HTML comment by which our comments are known
 	Logger *slog.Logger
 	// Interval is how often pull requests are listed when nobody hints that one
 	// moved. Default: 5 minutes.
@@ -83,9 +82,6 @@ type Follower struct {
 func New(o Options) *Follower {
 	if o.Interval <= 0 {
 		o.Interval = defaultInterval
-	}
-	if o.Page == nil {
-		o.Page = func(string) string { return "" }
 	}
 	return &Follower{o: o, wake: make(chan struct{}, 1), woken: map[string]bool{}}
 }

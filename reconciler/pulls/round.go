@@ -84,14 +84,16 @@ func (r *round) finish(now time.Time, interval time.Duration) {
 // visit lists the pull requests and tells of those about which there is news. What
 // fails with one of them delays no other.
 func (r *round) visit(ctx context.Context, f *Follower) error {
+	var open []forge.PullRequest
 	repo, err := f.o.Open(ctx, r.repo.URL)
-	if err != nil {
-		return err
+	if err == nil {
+		open, err = repo.PullRequests(ctx, r.repo.Base)
 	}
-	open, err := repo.PullRequests(ctx, r.repo.Base)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, forge.ErrNone):
+		return err // nobody is to be told
 	case err != nil:
 		f.o.Logger.Warn("pull requests cannot be listed: it is tried again", "source", r.repo.Name, "error", err)
 		return err
@@ -191,7 +193,7 @@ func (r *round) plan(ctx context.Context, f *Follower, pr forge.PullRequest, t *
 		plan = Plan{State: forge.Error, Summary: "it cannot be planned: " + reason(err)}
 	}
 	if !same || t.state != plan.State || t.summary != plan.Summary {
-		f.o.Outbox.Set(r.repo.URL, pr.Head, forge.Status{Context: r.repo.Context, State: plan.State, Description: plan.Summary, URL: f.o.Page(pr.Head)})
+		f.o.Outbox.Set(r.repo.URL, pr.Head, forge.Status{Context: r.repo.Context, State: plan.State, Description: plan.Summary})
 	}
 	t.head, t.against, t.state, t.summary = pr.Head, r.repo.Against, plan.State, plan.Summary
 	t.planned, t.comment = !retry(err), plan.Comment

@@ -8,16 +8,15 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/berthdev/berth/internal/dockertest"
 )
 
 // runGit runs the git binary in a folder, without the machine's configuration.
 func runGit(t *testing.T, dir string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("there is no git on this machine")
+		dockertest.Unavailable(t, "git is not installed")
 	}
 	cmd := exec.CommandContext(t.Context(), "git", args...)
 	cmd.Dir = dir

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
+	"github.com/berthdev/berth/internal/dockertest"
 	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/git"
 	"github.com/berthdev/berth/sources/merge"
@@ -34,10 +35,7 @@ type lab struct {
 
 func newLab(t *testing.T) *lab {
 	if _, err := exec.LookPath("git"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("git is not installed")
-		}
-		t.Skip("git is not installed")
+		dockertest.Unavailable(t, "git is not installed")
 	}
 	l := &lab{t: t, bare: filepath.Join(t.TempDir(), "repo.git")}
 	if out, _, err := l.git("", "init", "-q", "--bare", l.bare); err != nil {

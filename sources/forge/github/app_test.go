@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/berthdev/berth/internal/dockertest"
 	"github.com/berthdev/berth/internal/githubtest"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/forge"
@@ -170,7 +171,7 @@ func TestAppPKCS8(t *testing.T) {
 func TestAppTokenIsForGit(t *testing.T) {
 	s, _, a := installed(t)
 	if _, err := exec.LookPath("git"); err != nil {
-		t.Skip("git is not installed")
+		dockertest.Unavailable(t, "git is not installed")
 	}
 	url := s.Repo(path).Git()
 	token, err := a.Token(t.Context(), path)
