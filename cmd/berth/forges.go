@@ -175,25 +175,12 @@ func (f *forges) planManifests(ctx context.Context, repo string, pr forge.PullRe
 	if p.Head != pr.Head {
 		return pulls.Plan{}, notYet(pr, "the forge does not serve its newest commit yet")
 	}
-	var bad schema.Problems
+	var found schema.Problems
 	var releases []string
 	for _, file := range p.Files {
-		bad = append(bad, file.Problems.Errors()...)
+		found = append(found, file.Problems...)
 		releases = append(releases, file.Releases...)
 	}
-	switch {
-	case len(bad) > 0:
-		return pulls.Plan{State: forge.Failure, Summary: withMore(bad[0].Error(), len(bad)-1)}, nil
-	case len(releases) == 0:
-		return pulls.Plan{State: forge.Success, Summary: "no manifest changes"}, nil
-	}
-	return pulls.Plan{State: forge.Success, Summary: withMore("it would publish "+releases[0], len(releases)-1)}, nil
-}
-
-// withMore adds how many more there are to the first of several things.
-func withMore(first string, more int) string {
-	if more == 0 {
-		return first
-	}
-	return fmt.Sprintf("%s (and %d more)", first, more)
+	state, summary := proposal.Manifests(found, releases)
+	return pulls.Plan{State: state, Summary: summary}, nil
 }
