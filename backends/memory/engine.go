@@ -46,7 +46,7 @@ type Engine struct {
 	pulled     map[string]bool
 	watchers   map[*watcher]bool
 	down       bool
-	made       int
+	made       map[string]int // how many containers had that name
 }
 
 // A volume is a named volume of a deployment.
@@ -73,6 +73,7 @@ func NewEngine(o Options) *Engine {
 	return &Engine{
 		capacity: o.Capacity, images: maps.Clone(o.Images), anyImage: anyImage, now: o.Now,
 		networks: map[string]bool{}, volumes: map[string]volume{}, pulled: map[string]bool{}, watchers: map[*watcher]bool{},
+		made: map[string]int{},
 	}
 }
 

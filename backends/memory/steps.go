@@ -147,9 +147,9 @@ func (s steps) make(w backends.Workload, ordinal int, name string, image Image, 
 			s.writes.Add(1)
 		}
 	}
-	e.made++
+	e.made[name]++
 	c := &container{instance: s.instance, spec: w.Pod, image: image, Pod: backends.Pod{
-		ID: fmt.Sprintf("c%d", e.made), Name: name, Deployment: w.Deployment, Ordinal: ordinal,
+		ID: containerID(name, e.made[name]), Name: name, Deployment: w.Deployment, Ordinal: ordinal,
 		App: w.App, Release: w.Release, Flavour: w.Flavour, Source: w.Source, Commit: w.Commit,
 		SpecHash: w.SpecHash(), InputHash: w.InputHash(), MinReady: w.Rollout.MinReady, Restart: w.Pod.Restart,
 		Image: w.Pod.Image, Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(w.Pod.Image))),
@@ -158,6 +158,12 @@ func (s steps) make(w backends.Workload, ordinal int, name string, image Image, 
 	e.containers = append(e.containers, c)
 	s.wrote(c, "created", s.report, "create")
 	return c
+}
+
+// containerID returns the ID of the nth container of that name: what is made at
+// the same time as others has the same ID in each run of a test.
+func containerID(name string, n int) string {
+	return fmt.Sprintf("%.4x", sha256.Sum256(fmt.Append(nil, name, n)))
 }
 
 func (s steps) start(c *container) error {

@@ -72,7 +72,7 @@ func (c *chaos) check() {
 	c.checkDoubles()
 	c.checkFrozen()
 	for i, e := range c.engines {
-		if p := e.Containers()[0]; p.Instance != "other" || p.State != backends.PodRunning || p.ID != "c1" {
+		if p := e.Containers()[0]; p.Instance != "other" || p.State != backends.PodRunning || p.ID != c.stranger {
 			c.errorf("engine %d: another instance's container was touched: %+v", i, p)
 		}
 	}

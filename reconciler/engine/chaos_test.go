@@ -75,16 +75,17 @@ func runs(version string) bool {
 // chaos is Berth on two engines, in a bubble of testing/synctest, and all that a
 // test needs to know to judge it.
 type chaos struct {
-	ctx     context.Context
-	engines []*memory.Engine
-	sources *fakeSources
-	engine  *engine.Engine // nil: Berth does not run
-	cancel  context.CancelFunc
-	ended   chan error
-	log     logBook
-	journal *journal.Journal // of the last start
-	commits int
-	retries sync.WaitGroup // that were not answered yet
+	ctx      context.Context
+	engines  []*memory.Engine
+	stranger string // the ID of the container on each engine that is not Berth's
+	sources  *fakeSources
+	engine   *engine.Engine // nil: Berth does not run
+	cancel   context.CancelFunc
+	ended    chan error
+	log      logBook
+	journal  *journal.Journal // of the last start
+	commits  int
+	retries  sync.WaitGroup // that were not answered yet
 
 	published map[string]bool
 	suspended map[string]*schema.Deployment
@@ -116,7 +117,7 @@ func newChaos(ctx context.Context, seed uint64) *chaos {
 		if _, err := e.Open("other", "b0").Apply(ctx, other, nil); err != nil {
 			panic(err)
 		}
-		c.engines = append(c.engines, e)
+		c.engines, c.stranger = append(c.engines, e), e.Containers()[0].ID
 	}
 	return c
 }
