@@ -84,7 +84,7 @@ func TestCommit(t *testing.T) {
 	serve(t, func(get func(string) *httptest.ResponseRecorder) {
 		for path, want := range map[string][]string{
 			pages.Commits + newer: {
-				"1 of 2 running", "<td>bad<td class=\"pending\">waiting", "no repo publishes this app", "1 more deployments", "Ada, <time>2026-01-02 03:04:05 UTC", "in force",
+				"1 of 2 running", "<td>bad<td class=\"pending\">waiting", "no repo publishes this app", "declared before: 1.", "Ada, <time>2026-01-02 03:04:05 UTC", "in force",
 				"&lt;script&gt;alert(1)", "What happened", "1 of 1 running 1.0.0 cpu on lab",
 			},
 			pages.Commits + newer[:8]: {"1 of 2 running"},
