@@ -241,15 +241,34 @@ type Pod struct {
 // Ready tells whether the pod is ready at now: running, healthy if it has a
 // health check, for minReady. If it is not but may become so by time alone, at
 // is when.
+//
+// Each restart by the engine doubles that time, up to [mostDoubt]: a pod that runs
+// for a little longer than minReady before it crashes again is not ready each time.
 func (p Pod) Ready(now time.Time) (ready bool, at time.Time) {
 	if p.State != PodRunning || (p.Health != HealthNone && p.Health != HealthHealthy) {
 		return false, time.Time{}
 	}
-	at = p.StartedAt.Add(p.MinReady)
+	at = p.StartedAt.Add(p.doubted())
 	if now.Before(at) {
 		return false, at
 	}
 	return true, time.Time{}
+}
+
+// mostDoubt is how long a pod must run at most to be ready for the restarts that
+// it has behind it. It is the longest that a Docker Engine waits between two.
+const mostDoubt = time.Minute
+
+// doubted returns how long the pod must run since its last start to be ready.
+func (p Pod) doubted() time.Duration {
+	wait := p.MinReady
+	for range p.Restarts {
+		if wait >= mostDoubt || wait == 0 {
+			break
+		}
+		wait = min(2*wait, mostDoubt)
+	}
+	return wait
 }
 
 // An Endpoint is where a pod answers.

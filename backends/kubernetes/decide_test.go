@@ -546,7 +546,7 @@ func TestStartedAgain(t *testing.T) {
 	p := c.pod(set)
 	p.Status.ContainerStatuses[0].RestartCount = 1
 	c.expect(w, backends.PhaseProgressing, "a pod was just started again")
-	c.now = c.now.Add(w.Rollout.MinReady)
+	c.now = c.now.Add(2 * w.Rollout.MinReady)
 	c.expect(w, backends.PhaseReady, "")
 }
 

@@ -317,7 +317,7 @@ func TestNext(t *testing.T) {
 			"give-up a", backends.PhaseFailed, 0},
 		{"late but well", []backends.Pod{pod(w, "a", 24*time.Hour, func(p *backends.Pod) {
 			p.Restarts, p.StartedAt = 3, now.Add(-time.Second)
-		}), pod(other, "b", 48*time.Hour, nil)}, "", backends.PhaseProgressing, 2 * time.Second},
+		}), pod(other, "b", 48*time.Hour, nil)}, "", backends.PhaseProgressing, 23 * time.Second}, // 8 times minReady after 3 restarts
 		{"made long ago, started now", []backends.Pod{pod(w, "a", time.Hour, func(p *backends.Pod) {
 			p.Health, p.StartedAt = backends.HealthStarting, now.Add(-time.Second)
 		})}, "", backends.PhaseProgressing, 59 * time.Second},
