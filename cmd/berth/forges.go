@@ -95,6 +95,16 @@ func (f *forges) proposed(source string) {
 	}
 }
 
+// standing returns what forges are told of the commit in force, or of one of its
+// deployments; false: nothing.
+func (f *forges) standing(commit, deployment string) (string, bool) {
+	if f.reporter == nil {
+		return "", false
+	}
+	state, ok := f.reporter.Standing(commit, deployment)
+	return string(state), ok
+}
+
 // page returns where people read more of a commit.
 func (f *forges) page(commit string) string {
 	if f.status.URL == "" {

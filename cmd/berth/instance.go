@@ -86,7 +86,10 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	warnOpen(cfg, log)
 	i.server, err = server.New(server.Options{
 		Listen: cfg.Listen, Ready: t.ready(i.engine.Ready), Metrics: metrics, Logger: log, TLS: cfg.TLS,
-		API: api.NewHandler(asked), Pages: pages.New(pages.Options{Instance: cfg.Instance, View: i.engine.View, Journal: i.journal, Logger: log}), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
+		API: api.NewHandler(asked), Guard: access.New(access.Options{Access: cfg.Access, Logger: log, Metrics: metrics}),
+		Pages: pages.New(pages.Options{
+			Instance: cfg.Instance, View: i.engine.View, Journal: i.journal, Standing: i.forges.standing, Logger: log,
+		}),
 		Webhooks: webhook.New(webhook.Options{
 			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
 		}),

@@ -33,6 +33,10 @@ type Options struct {
 	Instance string
 	View     func() *engine.View
 	Journal  *journal.Journal
+	// Standing returns what is said of the commit in force elsewhere, or of one of
+	// its deployments if one is named: the page must not say another thing than the
+	// status that links to it. False: nothing is said; nil: nothing ever is.
+	Standing func(commit, deployment string) (string, bool)
 	Logger   *slog.Logger
 }
 
@@ -83,7 +87,7 @@ type commit struct {
 
 type deployment struct {
 	Name, State, Release, Flavour, Backend, Reason, Hint string
-	Verdict                                              engine.Verdict
+	Verdict                                              string
 }
 
 type event struct{ Time, Deployment, Message string }
@@ -100,6 +104,7 @@ func (o Options) commit(hash string, now time.Time) (commit, bool) {
 		if page.InForce {
 			page.Verdict, page.Summary = string(v.Outcome.Verdict), v.Outcome.Summary
 			page.deployments(v, c.Changed)
+			o.agree(&page)
 		}
 		page.events(o.Journal, c.Hash)
 	} else if !page.app(v, hash) {
@@ -131,8 +136,23 @@ func (c *commit) deployments(v *engine.View, changed []string) {
 		}
 		c.Deployments = append(c.Deployments, deployment{
 			Name: s.Deployment, State: string(s.State), Release: s.Release, Flavour: s.Flavour, Backend: s.Backend,
-			Reason: s.Reason, Hint: s.Hint(), Verdict: verdict,
+			Reason: s.Reason, Hint: s.Hint(), Verdict: string(verdict),
 		})
+	}
+}
+
+// agree says of the commit in force what is said elsewhere.
+func (o Options) agree(page *commit) {
+	if o.Standing == nil {
+		return
+	}
+	if state, ok := o.Standing(page.Hash, ""); ok {
+		page.Verdict = state
+	}
+	for i := range page.Deployments {
+		if state, ok := o.Standing(page.Hash, page.Deployments[i].Name); ok {
+			page.Deployments[i].Verdict = state
+		}
 	}
 }
 

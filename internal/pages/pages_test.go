@@ -45,6 +45,12 @@ func (w world) Catalog() *catalog.Catalog {
 	return c
 }
 
+// standing says of the commit in force more than the engine does, as the statuses
+// of one do whose pod has died.
+func standing(commit, deployment string) (string, bool) {
+	return "failure", commit == newer && (deployment == "" || deployment == "bad")
+}
+
 // serve returns the pages of an engine that has settled.
 func serve(t *testing.T, test func(get func(path string) *httptest.ResponseRecorder)) {
 	t.Helper()
@@ -67,7 +73,7 @@ func serve(t *testing.T, test func(get func(path string) *httptest.ResponseRecor
 		e.Changed(engine.Change{Everything: true})
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		h := pages.New(pages.Options{Instance: "lab", View: e.View, Journal: j, Logger: slog.New(slog.DiscardHandler)})
+		h := pages.New(pages.Options{Instance: "lab", View: e.View, Journal: j, Standing: standing, Logger: slog.New(slog.DiscardHandler)})
 		test(func(path string) *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
@@ -84,7 +90,7 @@ func TestCommit(t *testing.T) {
 	serve(t, func(get func(string) *httptest.ResponseRecorder) {
 		for path, want := range map[string][]string{
 			pages.Commits + newer: {
-				"1 of 2 running", "<td>bad<td class=\"pending\">waiting", "no repo publishes this app", "declared before: 1.", "Ada, <time>2026-01-02 03:04:05 UTC", "in force",
+				"1 of 2 running", `verdict failure">failure<`, `<td>bad<td class="failure">waiting`, "no repo publishes this app", "declared before: 1.", "Ada, <time>2026-01-02 03:04:05 UTC", "in force",
 				"&lt;script&gt;alert(1)", "What happened", "1 of 1 running 1.0.0 cpu on lab",
 			},
 			pages.Commits + newer[:8]: {"1 of 2 running"},

@@ -94,6 +94,22 @@ func (r *Reporter) Run(ctx context.Context) error {
 	return err
 }
 
+// Standing returns where the commit of the desired state in force stands, or one
+// of its deployments if one is named, as the forge is told or soon will be; false:
+// another commit is in force.
+func (r *Reporter) Standing(commit, deployment string) (forge.State, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v, o := r.look()
+	if !r.began || v.State == nil || commit != v.State.Commit || commit != r.desired.commit {
+		return "", false
+	}
+	if deployment != "" {
+		return r.desired.ofDeployment(v, deployment), true
+	}
+	return r.desired.overall(o.Verdict), true
+}
+
 // update says what the newest view tells of deployments that changed.
 func (r *Reporter) update(ctx context.Context, names []string) {
 	r.mu.Lock()

@@ -88,6 +88,14 @@ func TestAPodThatDiesLater(t *testing.T) {
 		)
 		r.machine.Cut()
 		r.settle()
+		for _, deployment := range []string{"", "one"} {
+			if state, ok := r.reporter.Standing("d1", deployment); state != forge.Error || !ok {
+				t.Errorf("%q stands at %q, %t", deployment, state, ok)
+			}
+		}
+		if state, ok := r.reporter.Standing("d0", ""); ok {
+			t.Errorf("a commit that is not in force stands at %q", state)
+		}
 		r.machine.Restore()
 		r.settle()
 		r.expect(
