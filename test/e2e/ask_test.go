@@ -27,8 +27,7 @@ func TestAskWhatHappened(t *testing.T) {
 	w.awaitLog(`commit success: 2 of 2 running`)
 	broken := strings.Replace(w.manifest("0.2.0"), "[demo-app]", "[demo-app, --broken]", 1)
 	w.commit(w.apps, "Publish 0.2.0", map[string]string{"edge/manifest.yaml": broken})
-	patient := strings.Replace(deployment("bad", "^0.2"), "minReady: 100ms", "minReady: 3s", 1) // a busy machine takes its time to fail
-	bad := w.commit(w.desired, "Try 0.2", map[string]string{"bad.yaml": patient})
+	bad := w.commit(w.desired, "Try 0.2", map[string]string{"bad.yaml": slow(deployment("bad", "^0.2"))})
 	w.awaitLog(`commit failure: .*bad`)
 	good := strings.TrimPrefix(w.awaitRunning("good", "0.1.0").name, "/")
 

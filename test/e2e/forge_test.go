@@ -33,20 +33,24 @@ func TestForge(t *testing.T) {
 	w.mend(broken)
 
 	// Berth is killed while a container is there and its status is not told.
-	killed := w.publish(w.desired, "Another", map[string]string{"two.yaml": deployment("two", "^0.1")})
+	killed := w.publish(w.desired, "Another", map[string]string{"two.yaml": slow(deployment("two", "^0.1"))})
 	w.await("two is there", func() bool { return len(w.of("two")) == 1 })
 	w.kill()
+	if all := said(w.desiredRepo, killed, "berth"); strings.Contains(states(all), "success") {
+		t.Errorf("it is called a success before it runs: %q", all)
+	}
 	w.serve()
 	w.awaitStatus(w.desiredRepo, killed, "berth", "success: 2 of 2 running")
 	w.awaitStatus(w.desiredRepo, killed, "berth/two", "success: ")
 
 	// The forge is away for a while: what happens meanwhile is told afterwards.
+	last := w.publish(w.desired, "A third", map[string]string{"three.yaml": slow(deployment("three", "^0.1"))})
+	w.awaitStatus(w.desiredRepo, last, "berth/three", "pending: ")
 	gitea.Stop()
-	p, _ = w.running("two")
-	w.removeByHand(p)
-	w.awaitRunning("two", "0.1.1")
+	w.awaitLog("commit success: 3 of 3 running")
 	gitea.Start()
-	w.awaitStatus(w.desiredRepo, killed, "berth", "success: 2 of 2 running")
+	w.awaitStatus(w.desiredRepo, last, "berth", "success: 3 of 3 running")
+	w.awaitStatus(w.desiredRepo, last, "berth/three", "success: ")
 
 	// Nothing of an older commit was said after the newer one took over.
 	if all := said(w.desiredRepo, merged, "berth"); !strings.HasPrefix(all[len(all)-1], "success") {

@@ -79,6 +79,12 @@ func deployment(name, version string, extra ...string) string {
 	return fmt.Sprintf("kind: Deployment\nname: %s\napp: org.example.hello\nversion: %q\nrollout: {minReady: 100ms, timeout: 10s}\n%s", name, version, strings.Join(extra, "\n"))
 }
 
+// slow has a deployment wait for 3 seconds until its pods count as ready: a busy
+// machine takes its time to fail, and a test to act before they are.
+func slow(deployment string) string {
+	return strings.Replace(deployment, "minReady: 100ms", "minReady: 3s", 1)
+}
+
 func (w *world) git(dir string, args ...string) string {
 	w.t.Helper()
 	cmd := exec.Command("git", append([]string{"-c", "user.name=Test", "-c", "user.email=test@example.invalid", "-c", "commit.gpgsign=false"}, args...)...)
