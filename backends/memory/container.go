@@ -26,6 +26,9 @@ type Image struct {
 	Unhealthy   bool
 	Starting    bool
 	After       time.Duration
+	// Lingers is how long a container that runs takes to end when it is removed for
+	// its successor.
+	Lingers time.Duration
 	// Output is what a container writes each time that it starts.
 	Output string
 	// UsedCPU and UsedMemory are what a container uses while it runs.

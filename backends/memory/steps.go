@@ -36,6 +36,11 @@ func (s steps) Take(ctx context.Context, w backends.Workload, step rollout.Step)
 		}
 	}
 	e := s.engine
+	if step.Verb == rollout.Remove {
+		if err := e.linger(ctx, step.Pod); err != nil {
+			return err
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := s.check(ctx, string(step.Verb)); err != nil {
@@ -50,6 +55,25 @@ func (s steps) Take(ctx context.Context, w backends.Workload, step rollout.Step)
 		return nil // it is gone
 	}
 	return s.change(c, step)
+}
+
+// linger waits for as long as the pod takes to end.
+func (e *Engine) linger(ctx context.Context, pod string) error {
+	e.mu.Lock()
+	wait := time.Duration(0)
+	if c := e.find(pod); c != nil && c.active() {
+		wait = c.image.Lingers
+	}
+	e.mu.Unlock()
+	if wait == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return &schema.Error{Op: "remove pod", Resource: pod, Kind: schema.Transient, Err: ctx.Err()}
+	}
 }
 
 // change takes a step that concerns an existing pod.

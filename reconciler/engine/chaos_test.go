@@ -51,7 +51,7 @@ const (
 
 // The versions of the app, and what becomes of their pods.
 var chaosImages = map[string]memory.Image{
-	"1.0.0": {},
+	"1.0.0": {Lingers: 8 * time.Second},
 	"1.1.0": {StartError: "exec: no such file"},
 	"1.2.0": {HealthCheck: true, After: 5 * time.Second},
 	"1.3.0": {HealthCheck: true, Starting: true},

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"testing/synctest"
+	"time"
 
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
@@ -61,9 +63,26 @@ func (c *chaos) checkJournal() {
 }
 
 // checkViewEnd checks that the view shows what there is, when nothing happens any
-// more but that engines start again what crashes: then it shows that in a moment.
+// more but that engines start again what crashes: then it shows that in a moment, or
+// some seconds later where work on the deployment has failed and is paused.
 func (c *chaos) checkViewEnd() {
-	shown, there := map[string]string{}, map[string]string{}
+	for end := time.Now().Add(10 * time.Second); ; {
+		shown, there := c.compareView()
+		if maps.Equal(shown, there) {
+			return
+		}
+		if time.Now().After(end) {
+			c.errorf("the view shows the pods %v, there are %v", shown, there)
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+	}
+}
+
+// compareView returns the pods that the view shows, and those that there are.
+func (c *chaos) compareView() (shown, there map[string]string) {
+	shown, there = map[string]string{}, map[string]string{}
 	asked := func(name string) bool { return c.ask(name, 0)+c.ask("", 0) > 0 }
 	for name, pods := range c.engine.View().Pods() {
 		if asked(name) {
@@ -79,7 +98,5 @@ func (c *chaos) checkViewEnd() {
 		}
 		there[p.Backend+"/"+p.ID] = strings.Join([]string{p.Deployment, p.Name, string(p.State), string(p.Health), p.StartedAt.String()}, " ")
 	}
-	if !maps.Equal(shown, there) {
-		c.errorf("the view shows the pods %v, there are %v", shown, there)
-	}
+	return shown, there
 }

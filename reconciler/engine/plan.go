@@ -266,6 +266,29 @@ func (e *Engine) asDeclared(d planner.Decision) bool {
 	return good(e.world.podsOn(d.Backend, d.Deployment), time.Now()) >= d.Workload.Replicas
 }
 
+// replaced tells whether all that a replacement was to make is ready, and nothing is
+// left to do but to take away what was there before: that may take its time to end,
+// and nobody waits for it. Of an engine that keeps pods by an object of its own, the
+// object says when it is ready. The caller holds mu.
+func (e *Engine) replaced(s *status, d planner.Decision, now time.Time) bool {
+	if d.Action != planner.Replace || len(d.Leave) > 0 || e.world.problem(d.Backend) != "" || e.world.orchestrated(d.Backend) ||
+		s.State != StateReady && e.world.outdated(d.Deployment) {
+		return false
+	}
+	there := map[int]bool{}
+	for _, p := range ofSpec(e.world.podsOn(d.Backend, d.Deployment), d.Workload.SpecHash()) {
+		if good([]backends.Pod{p}, now) > 0 && p.Ordinal < d.Workload.Replicas {
+			there[p.Ordinal] = true
+		}
+	}
+	return len(there) == d.Workload.Replicas
+}
+
+// ofSpec returns those of the pods that were made of a specification.
+func ofSpec(pods []backends.Pod, hash string) []backends.Pod {
+	return slices.DeleteFunc(pods, func(p backends.Pod) bool { return p.SpecHash != hash })
+}
+
 // arrived tells whether a deployment that moves runs where it shall be, and
 // there is nothing left to do but to leave the other backends. The caller holds mu.
 func (e *Engine) arrived(d planner.Decision) bool {

@@ -125,7 +125,10 @@ func (e *Engine) note(d planner.Decision, now time.Time) {
 		switch {
 		case why != "":
 			e.turn(s, StateWaiting, why, "")
-		case e.noteTrouble(s, d), told:
+		case e.noteTrouble(s, d):
+		case e.replaced(s, d, now):
+			e.turnReady(s, d, now)
+		case told:
 		default:
 			if d.Action == planner.Replace {
 				s.log.refill()
@@ -276,6 +279,9 @@ func stateAfter(err error) State {
 
 func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 	pods := e.world.podsOn(d.Backend, d.Deployment)
+	if d.Action == planner.Replace && !e.world.orchestrated(d.Backend) {
+		pods = ofSpec(pods, d.Workload.SpecHash())
+	}
 	reason := fmt.Sprintf("%d of %d running %s %s on %s", good(pods, now), d.Workload.Replicas, d.Release, d.Flavour, d.Backend)
 	if d.Workload.Replicas == 0 {
 		reason = "declared with no replicas"

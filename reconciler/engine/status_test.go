@@ -203,3 +203,31 @@ func TestADependencyBecomesReadyByTimeAlone(t *testing.T) {
 		r.expect("web", engine.StateReady, "")
 	})
 }
+
+// TestNobodyWaitsForTheEndOfWhatWasReplaced: a commit is a success as soon as what
+// it declares is ready, however long its predecessor takes to end.
+func TestNobodyWaitsForTheEndOfWhatWasReplaced(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		two := func(d *schema.Deployment) { d.Replicas = new(2) }
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{Lingers: time.Hour})
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{})
+		r.publish("0.1.0")
+		r.declare(hello("one", two), hello("last"))
+		r.publish("0.2.0")
+		r.expect("one", engine.StateProgressing, "0 of 2")
+		r.expect("last", engine.StateReady, "1 of 1 running 0.2.0 cpu on b0")
+		time.Sleep(time.Hour)
+		r.expect("one", engine.StateReady, "2 of 2 running 0.2.0 cpu on b0")
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("the outcome while the last predecessor ends: %+v", o)
+		}
+		if n := len(r.engines[0].Containers()); n != 4 {
+			t.Errorf("%d containers, want the last predecessor to end still", n)
+		}
+		time.Sleep(2 * time.Hour)
+		r.expect("one", engine.StateReady, "2 of 2 running 0.2.0 cpu on b0")
+		if n := strings.Count(r.log.String(), "ready: 2 of 2 running"); n != 2 {
+			t.Errorf("one was called ready %d times, want once for each release:\n%s", n, r.log.String())
+		}
+	})
+}

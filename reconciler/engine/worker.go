@@ -177,6 +177,10 @@ func (w *worker) begin(name string, cancel context.CancelCauseFunc) (planner.Dec
 	id := t.id()
 	if t.kind == apply {
 		e.beginRollout(d, id)
+		if s := e.statuses[name]; s != nil && e.replaced(s, d, time.Now()) {
+			e.turnReady(s, d, time.Now())
+			e.poke()
+		}
 	}
 	w.underway[name] = underway{kind: t.kind, task: id, began: e.world.clock, cancel: cancel}
 	return d, t
