@@ -35,6 +35,7 @@ type app struct {
 	say        string
 	unwell     bool
 	ignoreTerm bool
+	eats       bool
 	sick       atomic.Bool
 }
 
@@ -47,6 +48,7 @@ func main() {
 	flag.StringVar(&a.say, "say", "", "print this line at the start")
 	flag.BoolVar(&a.unwell, "unwell", false, "answer health checks with an error")
 	flag.BoolVar(&a.ignoreTerm, "ignore-term", false, "do not stop on SIGTERM")
+	flag.BoolVar(&a.eats, "eat", false, "use more and more memory")
 	flag.Parse()
 	if flag.Arg(0) == "healthcheck" {
 		os.Exit(healthcheck(a.addr))
@@ -76,6 +78,21 @@ func healthcheck(addr string) int {
 	return 0
 }
 
+// eat uses ever more memory, until somebody ends the process.
+func eat() {
+	var eaten [][]byte
+	for {
+		bite := make([]byte, 1<<20)
+		for i := range bite {
+			bite[i] = byte(i) // it only counts once it was written to
+		}
+		eaten = append(eaten, bite)
+		if len(eaten)%16 == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
 // run serves until it is told to end, and returns the exit code.
 func (a *app) run() int {
 	term := make(chan os.Signal, 1)
@@ -86,6 +103,9 @@ func (a *app) run() int {
 	if a.exitCode >= 0 {
 		time.Sleep(a.exitAfter)
 		return a.exitCode
+	}
+	if a.eats {
+		eat()
 	}
 	time.Sleep(a.delay)
 	a.sick.Store(a.unwell)
