@@ -2,6 +2,7 @@ package statuses
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/berthdev/berth/sources/forge"
@@ -11,9 +12,16 @@ import (
 // when there is something new to say about it.
 const (
 	maxRepos    = 2000
-	maxCommits  = 32   // of a repository, those last spoken of
+	maxCommits  = 32   // of a repository, those last spoken of about which nothing is to be done
 	maxContexts = 2000 // of a commit
 	maxForeign  = 1000 // of those, contexts that others may have made
+)
+
+// Bounds on what waits. Nobody says it again, so it is dropped only where a forge
+// is away and there is no end to what is said.
+const (
+	maxWaiting    = 2 * forge.MaxPullRequests // commits of a repository
+	maxAllWaiting = 20_000                    // commits of all; beyond, each repository keeps maxCommits
 )
 
 // Of one commit and context GitHub takes forge.MaxStatuses, ever. The last of them
@@ -128,11 +136,10 @@ func (s *Sender) repo(url string) *repo {
 func (s *Sender) commit(r *repo, hash string) *commit {
 	c := r.commits[hash]
 	if c == nil {
-		if len(r.commits) >= maxCommits {
-			s.forgetCommit(r)
-		}
+		s.makeRoom(r)
 		c = &commit{repo: r, hash: hash, order: s.turn, keys: map[string]*key{}}
 		r.commits[hash] = c
+		s.commits++
 	}
 	c.used = s.turn
 	return c
@@ -148,23 +155,75 @@ func (c *commit) key(context string, most int) *key {
 	return k
 }
 
-// forgetCommit makes room for another commit: those go first about which nothing
-// is to be done, and of them the one that was spoken of longest ago.
-func (s *Sender) forgetCommit(r *repo) {
-	var oldest *commit
-	for _, c := range r.commits {
-		switch busy := r.busy[c]; {
-		case !c.idle():
-		case oldest == nil, busy == r.busy[oldest] && c.used < oldest.used, !busy && r.busy[oldest]:
-			oldest = c
+// makeRoom makes room for another commit of a repository. Those go first about
+// which nothing is to be done, and of them the one that was spoken of longest ago.
+// What waits is dropped only beyond a bound of its own.
+func (s *Sender) makeRoom(r *repo) {
+	for len(r.commits) >= maxCommits {
+		c := r.oldest(func(c *commit) int {
+			if r.busy[c] {
+				return -1
+			}
+			return 0
+		})
+		if c == nil {
+			break
 		}
+		s.forget(c)
 	}
-	if oldest != nil {
-		s.forget(oldest)
+	if len(r.commits) < s.mostWaiting() {
+		return
+	}
+	if c := r.oldest((*commit).weight); c != nil {
+		if c.weight() > 0 {
+			s.tell(r, slog.LevelWarn, "too many commits wait to be told of; the oldest are given up", nil)
+		}
+		s.forget(c)
 	}
 }
 
-// forgetRepo makes room for another repository in the same way.
+// mostWaiting is how many commits of a repository may wait.
+func (s *Sender) mostWaiting() int {
+	if s.commits >= maxAllWaiting {
+		return maxCommits
+	}
+	return maxWaiting
+}
+
+// oldest returns the commit that was spoken of longest ago, of those that weigh
+// least. What weighs less than nothing does not count, nor what is under way.
+func (r *repo) oldest(weight func(*commit) int) (oldest *commit) {
+	least := 0
+	for _, c := range r.commits {
+		if !c.idle() {
+			continue
+		}
+		switch w := weight(c); {
+		case w < 0:
+		case oldest == nil, w < least, w == least && c.used < oldest.used:
+			oldest, least = c, w
+		}
+	}
+	return oldest
+}
+
+// weight tells what would be lost with a commit: nothing, what is said of parts of
+// it, or what sums it up.
+func (c *commit) weight() (weight int) {
+	for _, k := range c.keys {
+		switch {
+		case !k.waits():
+		case isSummary(k.want.Context):
+			return 2
+		default:
+			weight = 1
+		}
+	}
+	return weight
+}
+
+// forgetRepo makes room for another repository: those go first about which nothing
+// is to be done, and of them the one that was spoken of longest ago.
 func (s *Sender) forgetRepo() {
 	var oldest *repo
 	for _, r := range s.repos {
@@ -198,7 +257,10 @@ func (s *Sender) forget(c *commit) {
 		k.wanted = false
 		s.tally(k)
 	}
-	delete(c.repo.commits, c.hash)
+	if c.repo.commits[c.hash] == c {
+		delete(c.repo.commits, c.hash)
+		s.commits--
+	}
 	delete(c.repo.busy, c)
 }
 
