@@ -142,6 +142,7 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 	s.busy[o.commit.repo.host] = true
 	o.end()
 	now, r := time.Now(), o.commit.repo
+	absent := r.absent()
 	var limited *forge.Limited
 	switch {
 	case o.err == nil:
@@ -151,11 +152,16 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 		s.metrics.failed("limited")
 		s.limited(r.host, limited, now)
 	case errors.Is(o.err, forge.ErrNone):
-		s.log.Debug("nobody is told of commits", "repo", r.name, "error", o.err)
-		r.trouble.fail(now, firstAppeal, o.err)
-		s.forgetAll(r, o.err)
+		s.none(r, o.err, now)
 	default:
 		s.failed(o, now)
+	}
+	if r.absent() != absent {
+		for _, c := range r.commits {
+			for _, k := range c.keys {
+				s.tally(k)
+			}
+		}
 	}
 }
 

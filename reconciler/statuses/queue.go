@@ -171,20 +171,20 @@ func (s *Sender) makeRoom(r *repo) {
 		}
 		s.forget(c)
 	}
-	if len(r.commits) < s.mostWaiting() {
+	if len(r.commits) < s.mostWaiting(r) {
 		return
 	}
 	if c := r.oldest((*commit).weight); c != nil {
-		if c.weight() > 0 {
+		if c.weight() > 0 && !r.absent() {
 			s.tell(r, slog.LevelWarn, "too many commits wait to be told of; the oldest are given up", nil)
 		}
 		s.forget(c)
 	}
 }
 
-// mostWaiting is how many commits of a repository may wait.
-func (s *Sender) mostWaiting() int {
-	if s.commits >= maxAllWaiting {
+// mostWaiting is how many commits of a repository may wait, also for a forge.
+func (s *Sender) mostWaiting(r *repo) int {
+	if s.commits >= maxAllWaiting || r.absent() {
 		return maxCommits
 	}
 	return maxWaiting
@@ -274,7 +274,7 @@ func (c *commit) answer(err error) {
 
 // tally keeps the count of what waits.
 func (s *Sender) tally(k *key) {
-	if w := k.waits(); w != k.waiting {
+	if w := k.waits() && !k.commit.repo.absent(); w != k.waiting {
 		k.waiting = w
 		s.metrics.waits(w)
 	}

@@ -175,11 +175,20 @@ func TestARestart(t *testing.T) {
 	})
 }
 
+// Where there is no forge nothing is said of older commits, until there is one.
 func TestWhatAForgeDoesNotServe(t *testing.T) {
 	bubble(t, func(r *rig) {
 		r.outbox.fail = forge.ErrNone
+		r.commits = []string{"d1"}
+		r.outbox.has["d1"] = []forge.Status{{Context: "berth", State: forge.Pending}}
 		r.publish("1.0.0")
 		r.declare("one", hello("one"))
-		r.settle()
+		time.Sleep(time.Hour)
+		r.expect("desired d2 berth success: 1 of 1 running", "desired d2 berth/one success: 1.0.0 cpu runs on lab, pods: 1")
+		r.outbox.mu.Lock()
+		r.outbox.fail = nil
+		r.outbox.mu.Unlock()
+		time.Sleep(5 * time.Minute)
+		r.expect("apps a1 berth/manifest success: 1 release in the catalog", "desired d1 berth error: superseded by d2")
 	})
 }
