@@ -105,8 +105,7 @@ func (s *Sender) begin(ctx context.Context, t task, now time.Time) {
 	if k := t.key; k != nil {
 		o.sent, o.said, k.sending = k.want, k.since, true
 		t.commit.sending++
-		r.host.minute.take(now)
-		r.host.hour.take(now)
+		r.host.take(now)
 	} else {
 		t.commit.listing = true
 	}
