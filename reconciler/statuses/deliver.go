@@ -183,6 +183,13 @@ func (o *outcome) end() {
 // failed takes in that a request failed.
 func (s *Sender) failed(o *outcome, now time.Time) {
 	s.metrics.failed(string(schema.KindOf(o.err)))
+	if o.key != nil && errors.Is(o.err, forge.ErrFull) {
+		s.recovered(o.commit.repo)
+		o.key.count = max(o.key.count, lastStatuses-1) // a former process sent the others
+		s.counted(o.key)
+		s.tally(o.key)
+		return
+	}
 	if mustAct(o.err) {
 		s.refused(o, now)
 		return

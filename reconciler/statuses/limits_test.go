@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/forge"
 )
 
@@ -226,5 +227,27 @@ func TestTheLastStatusesAreKept(t *testing.T) {
 		if got := p.last(desired, "c1", "berth/one"); got != "success running" {
 			t.Errorf("another context is %s", got)
 		}
+	})
+}
+
+// What a former process sent counts too, as the forge says when it takes no more.
+func TestAForgeThatTakesNoMore(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		p.faults = func(r request) fault {
+			if r.Context == "berth" && r.State != "" {
+				return fault{err: &schema.Error{Op: "set status", Kind: schema.Terminal, Err: forge.ErrFull}}
+			}
+			return fault{}
+		}
+		for i := range 10 {
+			p.Set(desired, "c1", status("berth", forge.Failure, fmt.Sprint(i)))
+			p.pass(time.Hour)
+		}
+		p.want("berth failure 0")
+		if n := p.log.count("takes only so many"); n != 1 || p.log.count("level=ERROR") != 0 || p.waiting() != 0 {
+			t.Errorf("%d lines, %d wait", n, p.waiting())
+		}
+		p.Set(desired, "c1", status("berth/one", forge.Success, "running"))
+		p.want("berth/one success running")
 	})
 }
