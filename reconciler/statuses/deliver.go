@@ -155,6 +155,7 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 	default:
 		s.failed(o, now)
 	}
+	s.trim(r, maxCommits)
 	if r.absent() != absent {
 		for _, c := range r.commits {
 			for _, k := range c.keys {

@@ -20,8 +20,8 @@ const (
 // Bounds on what waits. Nobody says it again, so it is dropped only where a forge
 // is away and there is no end to what is said.
 const (
-	maxWaiting    = 2 * forge.MaxPullRequests // commits of a repository
-	maxAllWaiting = 20_000                    // commits of all; beyond, each repository keeps maxCommits
+	maxWaiting = 2 * forge.MaxPullRequests // commits of a repository
+	maxBeyond  = 20_000                    // commits of all repositories, beyond maxCommits of each
 )
 
 // Of one commit and context GitHub takes forge.MaxStatuses, ever. The last of them
@@ -99,6 +99,9 @@ func (k *key) waits() bool {
 	return true
 }
 
+// waits tells whether something may be to do about a repository that has a forge.
+func (r *repo) waits() bool { return len(r.busy) > 0 && !r.absent() }
+
 // wanted tells whether anything was said of a commit.
 func (c *commit) wanted() bool {
 	for _, k := range c.keys {
@@ -139,7 +142,9 @@ func (s *Sender) commit(r *repo, hash string) *commit {
 		s.makeRoom(r)
 		c = &commit{repo: r, hash: hash, order: s.turn, keys: map[string]*key{}}
 		r.commits[hash] = c
-		s.commits++
+		if len(r.commits) > maxCommits {
+			s.beyond++
+		}
 	}
 	c.used = s.turn
 	return c
@@ -155,11 +160,10 @@ func (c *commit) key(context string, most int) *key {
 	return k
 }
 
-// makeRoom makes room for another commit of a repository. Those go first about
-// which nothing is to be done, and of them the one that was spoken of longest ago.
-// What waits is dropped only beyond a bound of its own.
-func (s *Sender) makeRoom(r *repo) {
-	for len(r.commits) >= maxCommits {
+// trim forgets commits of a repository about which nothing is to be done, those
+// first that were spoken of longest ago, until there are no more than most.
+func (s *Sender) trim(r *repo, most int) {
+	for len(r.commits) > most && len(r.commits) > len(r.busy) {
 		c := r.oldest(func(c *commit) int {
 			if r.busy[c] {
 				return -1
@@ -167,10 +171,16 @@ func (s *Sender) makeRoom(r *repo) {
 			return 0
 		})
 		if c == nil {
-			break
+			return
 		}
 		s.forget(c)
 	}
+}
+
+// makeRoom makes room for another commit of a repository. What waits is dropped
+// only beyond a bound of its own.
+func (s *Sender) makeRoom(r *repo) {
+	s.trim(r, maxCommits-1)
 	if len(r.commits) < s.mostWaiting(r) {
 		return
 	}
@@ -184,7 +194,7 @@ func (s *Sender) makeRoom(r *repo) {
 
 // mostWaiting is how many commits of a repository may wait, also for a forge.
 func (s *Sender) mostWaiting(r *repo) int {
-	if s.commits >= maxAllWaiting || r.absent() {
+	if s.beyond >= maxBeyond || r.absent() {
 		return maxCommits
 	}
 	return maxWaiting
@@ -227,9 +237,9 @@ func (c *commit) weight() (weight int) {
 func (s *Sender) forgetRepo() {
 	var oldest *repo
 	for _, r := range s.repos {
-		switch busy := len(r.busy) > 0; {
+		switch {
 		case r.underway > 0:
-		case oldest == nil, busy == (len(oldest.busy) > 0) && r.used < oldest.used, !busy && len(oldest.busy) > 0:
+		case oldest == nil, r.waits() == oldest.waits() && r.used < oldest.used, !r.waits() && oldest.waits():
 			oldest = r
 		}
 	}
@@ -257,11 +267,12 @@ func (s *Sender) forget(c *commit) {
 		k.wanted = false
 		s.tally(k)
 	}
-	if c.repo.commits[c.hash] == c {
-		delete(c.repo.commits, c.hash)
-		s.commits--
+	r := c.repo
+	if len(r.commits) > maxCommits {
+		s.beyond--
 	}
-	delete(c.repo.busy, c)
+	delete(r.commits, c.hash)
+	delete(r.busy, c)
 }
 
 // answer tells those who wait for it whether it is known what the forge has.

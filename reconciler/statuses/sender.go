@@ -58,7 +58,7 @@ type Sender struct {
 	hosts    map[string]*host
 	busy     map[*host]bool   // those with busy repositories; true: something happened
 	repos    map[string]*repo // by clone URL
-	commits  int              // that are known, of all repositories
+	beyond   int              // commits of repositories beyond maxCommits of each
 	turn     uint64           // counts what is said and asked
 	underway int              // requests
 	late     time.Time        // until then requests of a former process may arrive
