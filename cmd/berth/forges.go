@@ -64,7 +64,7 @@ func (f *forges) tell(i *instance, works bool, metrics prometheus.Registerer, lo
 		Repo: i.cfg.Desired.URL, Context: f.status.Context, Page: f.page, Logger: log,
 	})
 	f.pulls = pulls.New(pulls.Options{
-		Repos: f.repos, Open: f.dialer.Repo, Outbox: f.sender,
+		Repos: f.repos, Open: f.dialer.Repo, Outbox: f.sender, Admit: f.sender.Admit,
 		Marker: "<!-- berth: " + i.cfg.Instance + " -->", Logger: log,
 	})
 }

@@ -51,6 +51,9 @@ type Options struct {
 	Repos  func() []Repo
 	Open   func(ctx context.Context, url string) (forge.Repo, error)
 	Outbox Outbox
+	// Admit tells whether a comment may be written on a repository now; if not, it is
+	// tried again. Nil: always. See [statuses.Sender.Admit].
+	Admit  func(url string) bool
 	Marker string // the HTML comment by which our comments are known
 	Logger *slog.Logger
 	// Interval is how often pull requests are listed when nobody hints that one
@@ -82,6 +85,9 @@ type Follower struct {
 func New(o Options) *Follower {
 	if o.Interval <= 0 {
 		o.Interval = defaultInterval
+	}
+	if o.Admit == nil {
+		o.Admit = func(string) bool { return true }
 	}
 	return &Follower{o: o, wake: make(chan struct{}, 1), woken: map[string]bool{}}
 }

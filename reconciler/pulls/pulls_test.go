@@ -31,6 +31,7 @@ type fakeForge struct {
 	listed   int
 	planned  []string // heads
 	said     []string
+	full     bool            // no comment is admitted
 	slow     map[string]bool // heads whose plan ends only with its context
 	comments map[int]string
 }
@@ -71,6 +72,12 @@ func (f *fakeForge) Set(repo, commit string, s forge.Status) {
 	})
 }
 
+func (f *fakeForge) admit(string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return !f.full
+}
+
 func (f *fakeForge) plan(ctx context.Context, pr forge.PullRequest) (Plan, error) {
 	slow := false
 	if f.locked(func() { slow = f.slow[pr.Head] }); slow {
@@ -99,7 +106,7 @@ func bubble(t *testing.T, test func(t *testing.T, f *fakeForge, follower *Follow
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeForge{plans: map[string]Plan{}, fail: map[string]error{}, comments: map[int]string{}}
 		follower := New(Options{
-			Repos: f.repos, Outbox: f, Marker: "<!-- berth -->", Logger: slog.New(slog.DiscardHandler),
+			Repos: f.repos, Outbox: f, Admit: f.admit, Marker: "<!-- berth -->", Logger: slog.New(slog.DiscardHandler),
 			Open: func(context.Context, string) (forge.Repo, error) { return f, f.fail["open"] },
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -298,6 +305,31 @@ func TestACommentIsNeverStale(t *testing.T) {
 		if c := f.comments[7]; !strings.Contains(c, "nothing changes") {
 			t.Errorf("the comment says %q", c)
 		}
+	})
+}
+
+// While too much is written, statuses are set, and comments follow.
+func TestACommentThatMustWait(t *testing.T) {
+	bubble(t, func(t *testing.T, f *fakeForge, follower *Follower) {
+		f.locked(func() {
+			f.full, f.open, f.plans["a"], f.plans["b"] = true, []forge.PullRequest{pull(2, "b"), pull(1, "a")}, one, one
+		})
+		follower.Wake("desired-state")
+		f.expect(t, "b berth/plan success: +1 ~0 -0", "a berth/plan success: +1 ~0 -0")
+		time.Sleep(time.Minute)
+		f.locked(func() {
+			if len(f.comments) > 0 || len(f.planned) != 2 {
+				t.Errorf("comments %v, planned %v", f.comments, f.planned)
+			}
+			f.full = false
+		})
+		time.Sleep(2 * time.Minute)
+		f.locked(func() {
+			if len(f.comments) != 2 || len(f.planned) != 2 {
+				t.Errorf("comments %v, planned %v", f.comments, f.planned)
+			}
+		})
+		f.expect(t)
 	})
 }
 

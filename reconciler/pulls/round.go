@@ -130,6 +130,9 @@ func (r *round) visit(ctx context.Context, f *Follower) error {
 
 var errLater = errors.New("pull requests that take very long are tried one after the other")
 
+// errCrowded is that a comment waits. It is nobody's fault.
+var errCrowded = &schema.Error{Op: "comment", Kind: schema.Waiting, Err: errors.New("so much was written lately that the forge might refuse it")}
+
 // slowness tells how often planning a pull request, as it is now, took too long.
 // Those for which it did come last, and one of them in a visit, so that others wait
 // for one at most.
@@ -156,6 +159,9 @@ func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge
 	}
 	if t.comment == "" {
 		return problem
+	}
+	if !f.o.Admit(r.repo.URL) {
+		return errors.Join(problem, errCrowded)
 	}
 	if err := repo.Comment(ctx, pr.Number, f.o.Marker, f.o.Marker+"\n"+t.comment); err != nil {
 		if retry(err) {

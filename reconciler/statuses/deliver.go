@@ -105,8 +105,7 @@ func (s *Sender) begin(ctx context.Context, t task, now time.Time) {
 	if k := t.key; k != nil {
 		o.sent, o.said, k.sending = k.want, k.since, true
 		t.commit.sending++
-		r.host.minute.take(now)
-		r.host.hour.take(now)
+		r.host.take(now)
 	} else {
 		t.commit.listing = true
 	}
@@ -142,6 +141,7 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 	s.busy[o.commit.repo.host] = true
 	o.end()
 	now, r := time.Now(), o.commit.repo
+	absent := r.absent()
 	var limited *forge.Limited
 	switch {
 	case o.err == nil:
@@ -151,11 +151,17 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 		s.metrics.failed("limited")
 		s.limited(r.host, limited, now)
 	case errors.Is(o.err, forge.ErrNone):
-		s.log.Debug("nobody is told of commits", "repo", r.name, "error", o.err)
-		r.trouble.fail(now, firstAppeal, o.err)
-		s.forgetAll(r, o.err)
+		s.none(r, o.err, now)
 	default:
 		s.failed(o, now)
+	}
+	s.trim(r, maxCommits)
+	if r.absent() != absent {
+		for _, c := range r.commits {
+			for _, k := range c.keys {
+				s.tally(k)
+			}
+		}
 	}
 }
 
@@ -178,6 +184,13 @@ func (o *outcome) end() {
 // failed takes in that a request failed.
 func (s *Sender) failed(o *outcome, now time.Time) {
 	s.metrics.failed(string(schema.KindOf(o.err)))
+	if o.key != nil && errors.Is(o.err, forge.ErrFull) {
+		s.recovered(o.commit.repo)
+		o.key.count = max(o.key.count, lastStatuses-1) // a former process sent the others
+		s.counted(o.key)
+		s.tally(o.key)
+		return
+	}
 	if mustAct(o.err) {
 		s.refused(o, now)
 		return

@@ -191,10 +191,17 @@ func (r *Reporter) recallFormer(ctx context.Context, inForce string) {
 // in force. The caller holds mu.
 func (r *Reporter) supersedeKnown(ctx context.Context, commit string, known []forge.Status) {
 	for _, s := range known {
-		if context, ours := r.ours(s.Context); ours && s.State == forge.Pending {
+		if context, ours := r.ours(s.Context); ours && s.State == forge.Pending && !r.elsewhere(commit, s) {
 			r.supersede(ctx, commit, context, r.desired.commit)
 		}
 	}
+}
+
+// elsewhere tells that a status links to another page than ours: that of a Berth
+// whose context lies below ours.
+func (r *Reporter) elsewhere(commit string, s forge.Status) bool {
+	page := r.o.Page(commit)
+	return page != "" && s.URL != "" && s.URL != page && s.Context != r.o.Context
 }
 
 func (r *Reporter) supersede(ctx context.Context, commit, context, by string) {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/berthdev/berth/reconciler/statuses"
@@ -55,6 +56,8 @@ type fakeForges struct {
 	gitlab bool
 	// latency is how long each request takes.
 	latency time.Duration
+	hidden  bool // no forge is found
+	opened  int  // how often one was looked for
 
 	asking   map[string]time.Time // when hosts asked to wait
 	until    map[string]time.Time // and until when
@@ -72,7 +75,10 @@ func newForges() *fakeForges {
 }
 
 func (f *fakeForges) open(_ context.Context, repo string) (forge.Repo, error) {
-	if strings.HasPrefix(repo, "file:") {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened++
+	if f.hidden || strings.HasPrefix(repo, "file:") {
 		return nil, &schema.Error{Op: "connect to forge", Resource: repo, Kind: schema.Terminal, Err: forge.ErrNone}
 	}
 	return &fakeRepo{fakeForges: f, url: repo}, nil
@@ -265,6 +271,7 @@ type post struct {
 	*statuses.Sender
 	t      *testing.T
 	log    logBook
+	counts *prometheus.Registry // of the sender that runs
 	cancel context.CancelFunc
 	ended  chan error
 }
@@ -307,8 +314,9 @@ func inBubble(t *testing.T, test func(t *testing.T, p *post)) {
 }
 
 func (p *post) start(grace time.Duration) {
+	p.counts = prometheus.NewRegistry()
 	p.Sender = statuses.NewSender(statuses.Options{
-		Open: p.open, Grace: grace, Logger: slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Open: p.open, Grace: grace, Metrics: statuses.NewMetrics(p.counts), Logger: slog.New(slog.NewTextHandler(&p.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Random: func() float64 { return 0.5 },
 	})
 	var ctx context.Context
@@ -329,6 +337,22 @@ func (p *post) stop() {
 func (p *post) restart() {
 	p.stop()
 	p.start(0)
+}
+
+// waiting is how many statuses wait, as the metrics tell.
+func (p *post) waiting() int {
+	p.t.Helper()
+	families, err := p.counts.Gather()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "berth_statuses_waiting" {
+			return int(f.GetMetric()[0].GetGauge().GetValue())
+		}
+	}
+	p.t.Fatal("nothing is counted")
+	return 0
 }
 
 // pass lets time pass.

@@ -76,6 +76,20 @@ func (s *Sender) host(name string) *host {
 	return h
 }
 
+// Admit tells whether something else than a status may be written to a repository's
+// forge now, as a comment, for which forges have one limit with statuses: true
+// counts it. It comes before no summary, and waits for nothing.
+func (s *Sender) Admit(repo string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, h := time.Now(), s.repo(repo).host
+	if now.Before(h.until) || now.Before(h.sendAt(false)) {
+		return false
+	}
+	h.take(now)
+	return true
+}
+
 // forgetHosts forgets the hosts of no repository, once they limit nothing.
 func (s *Sender) forgetHosts(now time.Time) {
 	for name, h := range s.hosts {
@@ -97,6 +111,12 @@ func (h *host) places() int {
 // sendAt returns when the next status may be sent.
 func (h *host) sendAt(summary bool) time.Time {
 	return latest(h.minute.at(summary), h.hour.at(summary))
+}
+
+// take counts what is written.
+func (h *host) take(now time.Time) {
+	h.minute.take(now)
+	h.hour.take(now)
 }
 
 // free tells whether another request about a repository may be made; if not, one

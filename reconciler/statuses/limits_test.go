@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/forge"
 )
 
@@ -101,6 +102,61 @@ func TestABurst(t *testing.T) {
 	})
 }
 
+// Comments are counted with the statuses, and no summary waits for them.
+func TestCommentsAreCounted(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		if _, err := p.Known(t.Context(), desired, "c1"); err != nil {
+			t.Fatal(err)
+		}
+		admit := func(repo string) bool {
+			ok := p.Admit(repo)
+			if ok {
+				p.set(func() {
+					p.requests = append(p.requests, request{target{repo, "", ""}, status("", "comment", ""), time.Now()})
+				})
+			}
+			return ok
+		}
+		burst := 0
+		for range 100 {
+			if admit(apps) { // another repository of the same host
+				burst++
+			}
+		}
+		p.Set(desired, "c1", status("berth", forge.Success, "1 of 1 running"))
+		p.pass(0)
+		if burst != 20 || p.last(desired, "c1", "berth") != "success 1 of 1 running" {
+			t.Errorf("%d comments; the summary is %q", burst, p.last(desired, "c1", "berth"))
+		}
+		if !admit(other) {
+			t.Error("another host is full too")
+		}
+		for i := range 500 {
+			p.Set(desired, "c1", status(fmt.Sprint("berth/", i), forge.Success, "running"))
+		}
+		comments := 0
+		for range 3 * 60 * 60 / 5 {
+			p.pass(5 * time.Second)
+			if admit(desired) {
+				comments++
+			}
+		}
+		if p.waiting() > 0 || comments < 300 {
+			t.Errorf("%d statuses wait, %d comments", p.waiting(), comments)
+		}
+		p.set(func() { p.requests = slices.DeleteFunc(p.requests, func(r request) bool { return r.repo == other }) })
+		p.most(t, time.Minute, 80)
+		p.most(t, time.Hour, 450)
+
+		p.set(func() { p.faults = func(request) fault { return fault{err: limit(10 * time.Minute)} } })
+		p.Set(desired, "c2", status("berth", forge.Success, "1 of 1 running"))
+		p.pass(9 * time.Minute)
+		if admit(apps) || !admit(other) {
+			t.Error("a comment is written while the forge asks to wait, or none elsewhere")
+		}
+	})
+}
+
 // What changes all the time keeps its place among those that wait.
 func TestAPlaceIsKept(t *testing.T) {
 	inBubble(t, func(t *testing.T, p *post) {
@@ -171,5 +227,27 @@ func TestTheLastStatusesAreKept(t *testing.T) {
 		if got := p.last(desired, "c1", "berth/one"); got != "success running" {
 			t.Errorf("another context is %s", got)
 		}
+	})
+}
+
+// What a former process sent counts too, as the forge says when it takes no more.
+func TestAForgeThatTakesNoMore(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		p.faults = func(r request) fault {
+			if r.Context == "berth" && r.State != "" {
+				return fault{err: &schema.Error{Op: "set status", Kind: schema.Terminal, Err: forge.ErrFull}}
+			}
+			return fault{}
+		}
+		for i := range 10 {
+			p.Set(desired, "c1", status("berth", forge.Failure, fmt.Sprint(i)))
+			p.pass(time.Hour)
+		}
+		p.want("berth failure 0")
+		if n := p.log.count("takes only so many"); n != 1 || p.log.count("level=ERROR") != 0 || p.waiting() != 0 {
+			t.Errorf("%d lines, %d wait", n, p.waiting())
+		}
+		p.Set(desired, "c1", status("berth/one", forge.Success, "running"))
+		p.want("berth/one success running")
 	})
 }

@@ -2,6 +2,7 @@ package statuses
 
 import (
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/berthdev/berth/sources/forge"
@@ -11,9 +12,16 @@ import (
 // when there is something new to say about it.
 const (
 	maxRepos    = 2000
-	maxCommits  = 32   // of a repository, those last spoken of
+	maxCommits  = 32   // of a repository, those last spoken of about which nothing is to be done
 	maxContexts = 2000 // of a commit
 	maxForeign  = 1000 // of those, contexts that others may have made
+)
+
+// Bounds on what waits. Nobody says it again, so it is dropped only where a forge
+// is away and there is no end to what is said.
+const (
+	maxWaiting = 2 * forge.MaxPullRequests // commits of a repository
+	maxBeyond  = 20_000                    // commits of all repositories, beyond maxCommits of each
 )
 
 // Of one commit and context GitHub takes forge.MaxStatuses, ever. The last of them
@@ -91,6 +99,9 @@ func (k *key) waits() bool {
 	return true
 }
 
+// waits tells whether something may be to do about a repository that has a forge.
+func (r *repo) waits() bool { return len(r.busy) > 0 && !r.absent() }
+
 // wanted tells whether anything was said of a commit.
 func (c *commit) wanted() bool {
 	for _, k := range c.keys {
@@ -128,11 +139,12 @@ func (s *Sender) repo(url string) *repo {
 func (s *Sender) commit(r *repo, hash string) *commit {
 	c := r.commits[hash]
 	if c == nil {
-		if len(r.commits) >= maxCommits {
-			s.forgetCommit(r)
-		}
+		s.makeRoom(r)
 		c = &commit{repo: r, hash: hash, order: s.turn, keys: map[string]*key{}}
 		r.commits[hash] = c
+		if len(r.commits) > maxCommits {
+			s.beyond++
+		}
 	}
 	c.used = s.turn
 	return c
@@ -148,29 +160,86 @@ func (c *commit) key(context string, most int) *key {
 	return k
 }
 
-// forgetCommit makes room for another commit: those go first about which nothing
-// is to be done, and of them the one that was spoken of longest ago.
-func (s *Sender) forgetCommit(r *repo) {
-	var oldest *commit
-	for _, c := range r.commits {
-		switch busy := r.busy[c]; {
-		case !c.idle():
-		case oldest == nil, busy == r.busy[oldest] && c.used < oldest.used, !busy && r.busy[oldest]:
-			oldest = c
+// trim forgets commits of a repository about which nothing is to be done, those
+// first that were spoken of longest ago, until there are no more than most.
+func (s *Sender) trim(r *repo, most int) {
+	for len(r.commits) > most && len(r.commits) > len(r.busy) {
+		c := r.oldest(func(c *commit) int {
+			if r.busy[c] {
+				return -1
+			}
+			return 0
+		})
+		if c == nil {
+			return
 		}
-	}
-	if oldest != nil {
-		s.forget(oldest)
+		s.forget(c)
 	}
 }
 
-// forgetRepo makes room for another repository in the same way.
+// makeRoom makes room for another commit of a repository. What waits is dropped
+// only beyond a bound of its own.
+func (s *Sender) makeRoom(r *repo) {
+	s.trim(r, maxCommits-1)
+	if len(r.commits) < s.mostWaiting(r) {
+		return
+	}
+	if c := r.oldest((*commit).weight); c != nil {
+		if c.weight() > 0 && !r.absent() {
+			s.tell(r, slog.LevelWarn, "too many commits wait to be told of; the oldest are given up", nil)
+		}
+		s.forget(c)
+	}
+}
+
+// mostWaiting is how many commits of a repository may wait, also for a forge.
+func (s *Sender) mostWaiting(r *repo) int {
+	if s.beyond >= maxBeyond || r.absent() {
+		return maxCommits
+	}
+	return maxWaiting
+}
+
+// oldest returns the commit that was spoken of longest ago, of those that weigh
+// least. What weighs less than nothing does not count, nor what is under way.
+func (r *repo) oldest(weight func(*commit) int) (oldest *commit) {
+	least := 0
+	for _, c := range r.commits {
+		if !c.idle() {
+			continue
+		}
+		switch w := weight(c); {
+		case w < 0:
+		case oldest == nil, w < least, w == least && c.used < oldest.used:
+			oldest, least = c, w
+		}
+	}
+	return oldest
+}
+
+// weight tells what would be lost with a commit: nothing, what is said of parts of
+// it, or what sums it up.
+func (c *commit) weight() (weight int) {
+	for _, k := range c.keys {
+		switch {
+		case !k.waits():
+		case isSummary(k.want.Context):
+			return 2
+		default:
+			weight = 1
+		}
+	}
+	return weight
+}
+
+// forgetRepo makes room for another repository: those go first about which nothing
+// is to be done, and of them the one that was spoken of longest ago.
 func (s *Sender) forgetRepo() {
 	var oldest *repo
 	for _, r := range s.repos {
-		switch busy := len(r.busy) > 0; {
+		switch {
 		case r.underway > 0:
-		case oldest == nil, busy == (len(oldest.busy) > 0) && r.used < oldest.used, !busy && len(oldest.busy) > 0:
+		case oldest == nil, r.waits() == oldest.waits() && r.used < oldest.used, !r.waits() && oldest.waits():
 			oldest = r
 		}
 	}
@@ -198,8 +267,12 @@ func (s *Sender) forget(c *commit) {
 		k.wanted = false
 		s.tally(k)
 	}
-	delete(c.repo.commits, c.hash)
-	delete(c.repo.busy, c)
+	r := c.repo
+	if len(r.commits) > maxCommits {
+		s.beyond--
+	}
+	delete(r.commits, c.hash)
+	delete(r.busy, c)
 }
 
 // answer tells those who wait for it whether it is known what the forge has.
@@ -212,7 +285,7 @@ func (c *commit) answer(err error) {
 
 // tally keeps the count of what waits.
 func (s *Sender) tally(k *key) {
-	if w := k.waits(); w != k.waiting {
+	if w := k.waits() && !k.commit.repo.absent(); w != k.waiting {
 		k.waiting = w
 		s.metrics.waits(w)
 	}

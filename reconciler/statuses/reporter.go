@@ -2,7 +2,6 @@ package statuses
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -151,8 +150,9 @@ func (r *Reporter) below(context string) (string, bool) {
 	return strings.CutPrefix(context, r.o.Context+"/")
 }
 
-// The pauses between two questions that a forge does not answer, or refuses to:
-// somebody may mend that.
+// The pauses between two questions that a forge does not answer, or refuses to, or
+// that there is no forge for: somebody may mend that. While no forge is known, the
+// outbox answers without asking anybody.
 const (
 	firstPause = time.Second
 	lastPause  = 5 * time.Minute
@@ -175,7 +175,7 @@ func (r *Reporter) recall(ctx context.Context, repo, commit string, then func([]
 func (r *Reporter) known(ctx context.Context, repo, commit string) ([]forge.Status, error) {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		known, err := r.o.Outbox.Known(ctx, repo, commit)
-		if err == nil || ctx.Err() != nil || errors.Is(err, forge.ErrNone) {
+		if err == nil || ctx.Err() != nil {
 			return known, err
 		}
 		select {

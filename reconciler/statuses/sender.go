@@ -29,7 +29,8 @@ const defaultGrace = 2 * time.Second
 type Options struct {
 	// Open returns a repository's side of its forge, by clone URL. It is called
 	// before each request, by several goroutines, and should remember.
-	// [forge.ErrNone] says that nobody is to be told; what was said is dropped then.
+	// [forge.ErrNone] says that nobody is to be told for now: it is asked again, ever
+	// more seldom, and then told what was said last of the newest commits.
 	Open    func(ctx context.Context, repo string) (forge.Repo, error)
 	Logger  *slog.Logger // nil: nothing is logged
 	Metrics *Metrics     // nil: none
@@ -57,6 +58,7 @@ type Sender struct {
 	hosts    map[string]*host
 	busy     map[*host]bool   // those with busy repositories; true: something happened
 	repos    map[string]*repo // by clone URL
+	beyond   int              // commits of repositories beyond maxCommits of each
 	turn     uint64           // counts what is said and asked
 	underway int              // requests
 	late     time.Time        // until then requests of a former process may arrive
@@ -93,7 +95,7 @@ func (s *Sender) Set(repo, commit string, st forge.Status) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	r := s.repo(repo)
-	if s.stopped || r.none(now) {
+	if s.stopped {
 		return
 	}
 	c := s.commit(r, commit)

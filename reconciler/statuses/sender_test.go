@@ -211,6 +211,65 @@ func TestARepositoryWithoutForge(t *testing.T) {
 	})
 }
 
+// A repository that has no forge for good costs next to nothing.
+func TestARepositoryThatNeverHasAForge(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		local := "file:///srv/git/desired.git"
+		for i := range 2000 {
+			p.Set(local, fmt.Sprint("c", i), status("berth/plan", forge.Success, "+1 ~0 -0"))
+		}
+		p.pass(0)
+		for range 24 * 12 { // as a reporter asks
+			if _, err := p.Known(t.Context(), local, "c1"); !errors.Is(err, forge.ErrNone) {
+				t.Fatalf("Known: %v", err)
+			}
+			p.pass(5 * time.Minute)
+		}
+		if p.opened > 30 {
+			t.Errorf("a forge was looked for %d times in a day", p.opened)
+		}
+		p.Set(local, "c2000", status("berth", forge.Success, "1 of 1 running"))
+		p.pass(5 * time.Minute)
+		if p.opened > 32 || p.total() > 0 {
+			t.Errorf("a forge was looked for %d times", p.opened)
+		}
+		if n := p.waiting(); n != 0 {
+			t.Errorf("%v wait", n)
+		}
+	})
+}
+
+// A proxy may answer in the place of a forge that starts anew. What is said then is
+// told once the forge is found, of the newest commits.
+func TestAForgeThatIsFoundLater(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *post) {
+		p.set(func() { p.hidden = true })
+		for i := range 100 {
+			p.Set(desired, fmt.Sprint("c", i), status("berth", forge.Pending, "0 of 1 running"))
+		}
+		p.pass(30 * time.Second)
+		p.Set(desired, "c99", status("berth", forge.Failure, "image not found"))
+		p.set(func() { p.hidden = false })
+		if n := p.waiting(); n != 0 {
+			t.Errorf("%v wait for a forge that nobody knows", n)
+		}
+		p.pass(90 * time.Second)
+		if got := p.last(desired, "c99", "berth"); got != "failure image not found" {
+			t.Errorf("it is %q", got)
+		}
+		p.pass(time.Hour)
+		if n := len(p.sent()); n != 32 {
+			t.Errorf("%d sent", n)
+		}
+		if known, err := p.Known(t.Context(), desired, "c98"); err != nil || len(known) != 1 {
+			t.Errorf("%v, %v", known, err)
+		}
+		if n := p.log.count("level=WARN") + p.waiting(); n != 0 {
+			t.Errorf("%v warnings, or statuses that wait", n)
+		}
+	})
+}
+
 func TestTheEndIsGraceful(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
@@ -250,52 +309,6 @@ func TestTheEndIsGraceful(t *testing.T) {
 			if got := len(p.sent()); got != tt.sent {
 				t.Errorf("%s: %d sent", tt.name, got)
 			}
-		}
-	})
-}
-
-// What is remembered is bounded; what was forgotten is asked of the forge again.
-func TestForgetting(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *post) {
-		for i := range 40 {
-			p.Set(desired, fmt.Sprint("c", i), status("berth", forge.Success, "1 of 1 running"))
-			p.pass(10 * time.Minute)
-		}
-		if p.asked() != 41 || len(p.sent()) != 40 { // the first once more, for it was soon after the start
-			t.Fatalf("asked %d times, sent %d", p.asked(), len(p.sent()))
-		}
-		p.Set(desired, "c39", status("berth", forge.Success, "1 of 1 running"))
-		p.Set(desired, "c0", status("berth", forge.Success, "1 of 1 running"))
-		p.pass(time.Minute)
-		if p.asked() != 42 || len(p.sent()) != 40 {
-			t.Errorf("asked %d times, sent %d", p.asked(), len(p.sent()))
-		}
-	})
-	inBubble(t, func(t *testing.T, p *post) {
-		p.faults = func(request) fault { return fault{err: transient("connection refused")} }
-		for i := range 100 {
-			p.Set(desired, fmt.Sprint("c", i), status("berth", forge.Success, "1 of 1 running"))
-		}
-		p.pass(time.Minute)
-		p.set(func() { p.faults, p.requests = nil, nil })
-		p.pass(time.Hour)
-		if got := len(p.sent()); got != 32 || p.last(desired, "c99", "berth") != "success 1 of 1 running" {
-			t.Errorf("%d sent", got)
-		}
-	})
-}
-
-func TestForgettingRepositories(t *testing.T) {
-	inBubble(t, func(t *testing.T, p *post) {
-		p.faults = func(request) fault { return fault{err: transient("connection refused")} }
-		for i := range 2100 {
-			p.Set(fmt.Sprintf("https://%d.example.org/x.git", i), "c1", status("berth", forge.Success, "1 of 1 running"))
-		}
-		p.pass(0)
-		p.set(func() { p.faults, p.requests = nil, nil })
-		p.pass(time.Minute / 2)
-		if got := len(p.sent()); got != 2000 || p.last("https://2099.example.org/x.git", "c1", "berth") == " " {
-			t.Errorf("%d sent", got)
 		}
 	})
 }

@@ -27,6 +27,9 @@ const (
 	// lock out who insists.
 	firstAppeal = 5 * time.Minute
 	lastAppeal  = time.Hour
+	// A forge that was not found is looked for again after this, and then ever more
+	// seldom too.
+	firstSearch = time.Minute
 )
 
 // over tells whether it may be tried again.
@@ -46,9 +49,30 @@ func (t *trouble) news() {
 	}
 }
 
-// none tells that a repository has no forge, as it was found lately.
-func (r *repo) none(now time.Time) bool {
-	return errors.Is(r.trouble.err, forge.ErrNone) && !r.trouble.over(now)
+// absent tells that a repository has no forge, as it was found last. Nothing of
+// what is said of it counts as waiting.
+func (r *repo) absent() bool { return errors.Is(r.trouble.err, forge.ErrNone) }
+
+// none takes in that a repository has no forge. One may be found yet: a proxy may
+// have answered while it was away. So what was said of the last commits is kept.
+func (s *Sender) none(r *repo, err error, now time.Time) {
+	if !r.absent() || r.trouble.over(now) { // several answers of the same moment are one
+		s.log.Debug("nobody is told of commits", "repo", r.name, "error", err)
+		r.trouble.fail(now, s.spread(doubled(firstSearch, r.trouble.failures+1, lastAppeal)), err)
+	}
+	for _, c := range r.commits {
+		c.answer(err)
+		if c.idle() && !c.wanted() {
+			s.forget(c)
+		}
+	}
+	for len(r.commits) > maxCommits {
+		c := r.oldest((*commit).weight)
+		if c == nil {
+			return
+		}
+		s.forget(c)
+	}
 }
 
 // doubled doubles a time for each failure after the first, up to most.

@@ -75,7 +75,8 @@ type Repo interface {
 	// A commit is its whole hash, here and below: what is none is refused unasked.
 	Statuses(ctx context.Context, commit string) ([]Status, error)
 	// SetStatus writes one. It does not look whether the forge has it already. The
-	// description is made one [Line] of as many letters as the forge takes.
+	// description is made one [Line] of as many letters as the forge takes. [ErrFull]
+	// is in the error where the forge takes no more of the commit and context.
 	SetStatus(ctx context.Context, commit string, s Status) error
 	// PullRequests returns those that are open, the newest first; of base only,
 	// unless that is empty.
@@ -91,6 +92,9 @@ type Repo interface {
 // ErrNone is the error for a repository that no forge serves, or none that may be
 // asked: a local one, or one without a token.
 var ErrNone = errors.New("no forge serves the repository")
+
+// ErrFull is the error for a status too many of one commit and context.
+var ErrFull = errors.New("the forge takes no more statuses of this commit and context")
 
 // Limited is an error for which the forge asks to wait: a rate limit, primary or
 // secondary. It is found with [errors.As] in a transient [schema.Error].

@@ -72,7 +72,7 @@ func (h *host) ask(ctx context.Context, at git.Location) (place, error) {
 	folder := path.Dir(at.Path)
 	h.mu.Lock()
 	known, ok := h.places.known(at.Path)
-	gone := h.now().Before(h.places.none[folder])
+	gone := h.now().Before(h.places.none[folder].until)
 	h.mu.Unlock()
 	switch {
 	case ok:
@@ -105,7 +105,7 @@ func (h *host) ask(ctx context.Context, at git.Location) (place, error) {
 		}
 	}
 	h.mu.Lock()
-	h.places.addNone(folder, h.now().Add(noneFor))
+	h.places.addNone(folder, h.now())
 	h.mu.Unlock()
 	return place{}, h.noForge(at)
 }

@@ -82,14 +82,22 @@ func githubAPI(root string, at git.Location) string {
 const (
 	// maxPlaces bounds what is remembered of one host.
 	maxPlaces = 64
-	// noneFor is how long it is remembered that a host has no forge: one may come.
-	noneFor = time.Hour
+	// noneFor is how long it is remembered that a host has no forge: one may come, or
+	// a proxy answered in its place. It doubles each time, up to noneLongest.
+	noneFor     = time.Minute
+	noneLongest = time.Hour
 )
 
 // places are what was found out of a host.
 type places struct {
 	found []place
-	none  map[string]time.Time // until when a folder of repositories has no forge
+	none  map[string]absence // by the folder of repositories
+}
+
+// An absence is that a folder of repositories has no forge.
+type absence struct {
+	until  time.Time // when it is asked again
+	lasted time.Duration
 }
 
 // known returns the place of a repository, the one that is served deepest.
@@ -110,9 +118,14 @@ func (p *places) add(one place) {
 	p.found = append(p.found, one)
 }
 
-func (p *places) addNone(folder string, until time.Time) {
-	if p.none == nil || len(p.none) >= maxPlaces {
-		p.none = map[string]time.Time{}
+func (p *places) addNone(folder string, now time.Time) {
+	if p.none == nil {
+		p.none = map[string]absence{}
 	}
-	p.none[folder] = until
+	before, known := p.none[folder]
+	if !known {
+		makeRoom(p.none, maxPlaces)
+	}
+	lasts := min(max(2*before.lasted, noneFor), noneLongest)
+	p.none[folder] = absence{until: now.Add(lasts), lasted: lasts}
 }

@@ -3,6 +3,7 @@ package dial
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/git"
@@ -85,7 +86,10 @@ func TestPlaces(t *testing.T) {
 		makeRoom(many, 10)
 		many[strconv.Itoa(i)] = true
 	}
-	if len(p.found) > maxPlaces || len(many) != 10 {
-		t.Errorf("%d places, %d entries", len(p.found), len(many))
+	for i := range 3 * maxPlaces {
+		p.addNone(strconv.Itoa(i), time.Time{})
+	}
+	if len(p.found) > maxPlaces || len(p.none) > maxPlaces || len(many) != 10 {
+		t.Errorf("%d places, %d without, %d entries", len(p.found), len(p.none), len(many))
 	}
 }

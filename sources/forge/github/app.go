@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,9 @@ const (
 	early = 5 * time.Minute
 	// maxToken is how long GitHub's tokens last.
 	maxToken = time.Hour
+	// renewal is how long a token that lasts still is used after asking for another
+	// failed.
+	renewal = 30 * time.Second
 	// maxInstallations bounds how many repositories are remembered with theirs.
 	maxInstallations = 10_000
 )
@@ -38,34 +42,57 @@ type AppOptions struct {
 }
 
 // An App is a GitHub App: it has no token of its own, but gets one that lasts an
-// hour for each place where it is installed. Its methods are safe for concurrent
-// use. Neither key nor token is in any error.
+// hour for each place where it is installed. GitHub counts what it asks as itself
+// and what it asks in each of those places apart: who must wait in one, may go on
+// in the others. Its methods are safe for concurrent use. Neither key nor token is
+// in any error.
 type App struct {
 	AppOptions
 	plain *rest.Client // without a token
 	api   *rest.Client // signed as the App
 
 	mu        sync.Mutex
-	login     string           // as which it comments; empty: not asked yet
-	installed map[string]int64 // by the repository's path
+	login     string                  // as which it comments; empty: not asked yet
+	installed map[string]int64        // by the repository's path
+	owners    map[string]*rest.Client // without a token, each with the waits of an installation, by the owner of its repositories
 	tokens    map[int64]*installation
 }
 
 // NewApp returns an App on the GitHub that the client asks, which needs no token.
 func NewApp(api *rest.Client, o AppOptions) *App {
-	a := &App{AppOptions: o, plain: api, installed: map[string]int64{}, tokens: map[int64]*installation{}}
-	a.api = api.With(a.sign, nil).WithHeader(native.Header)
+	a := &App{AppOptions: o, plain: api, installed: map[string]int64{}, owners: map[string]*rest.Client{}, tokens: map[int64]*installation{}}
+	a.api = api.Apart().With(a.sign, nil).WithHeader(native.Header)
 	return a
 }
 
 // Repo returns the repository of that path, on which the App writes as itself.
 func (a *App) Repo(path string) (*Repo, error) {
 	token := func(ctx context.Context) (string, error) { return a.Token(ctx, path) }
-	r, err := New(a.plain.With(token, func(refused string) bool { return a.renew(path, refused) }), path)
+	r, err := New(a.at(path).With(token, func(refused string) bool { return a.renew(path, refused) }), path)
 	if err == nil {
 		r.login = a.user
 	}
 	return r, err
+}
+
+// at returns the client for the installation of a repository. An App is installed
+// once for each owner of repositories.
+func (a *App) at(path string) *rest.Client {
+	owner, _, _ := strings.Cut(strings.ToLower(path), "/")
+	if a.Installation != 0 {
+		owner = ""
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	c := a.owners[owner]
+	if c == nil {
+		if len(a.owners) >= maxInstallations {
+			clear(a.owners)
+		}
+		c = a.plain.Apart()
+		a.owners[owner] = c
+	}
+	return c
 }
 
 // Token returns a token for the repository of that path, one that still lasts a
@@ -215,10 +242,12 @@ type installation struct {
 	mu    sync.Mutex
 	value string
 	until time.Time // when another is asked for
+	ends  time.Time // when it is of no use any more
 }
 
 // token returns the token, or asks for another. Who comes meanwhile waits for that
-// rather than to ask too.
+// rather than to ask too. As long as there is no other, the old one is used to its
+// end.
 func (i *installation) token(ctx context.Context, ask func() (string, time.Duration, error)) (string, error) {
 	if value := i.current(); value != "" {
 		return value, nil
@@ -232,14 +261,31 @@ func (i *installation) token(ctx context.Context, ask func() (string, time.Durat
 	if value := i.current(); value != "" {
 		return value, nil
 	}
+	asked := time.Now()
 	value, lasts, err := ask()
 	if err != nil {
+		if value := i.keep(time.Now()); value != "" && ctx.Err() == nil {
+			return value, nil
+		}
 		return "", err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.value, i.until = value, time.Now().Add(lasts-min(early, lasts/2))
+	i.value, i.until, i.ends = value, time.Now().Add(lasts-min(early, lasts/2)), asked.Add(lasts)
 	return value, nil
+}
+
+// keep has the token used for some more time, and returns it; empty: it has ended.
+func (i *installation) keep(now time.Time) string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !now.Before(i.ends) {
+		return ""
+	}
+	if i.until = now.Add(renewal); i.until.After(i.ends) {
+		i.until = i.ends
+	}
+	return i.value
 }
 
 func (i *installation) current() string {
@@ -256,7 +302,7 @@ func (i *installation) forget(refused string) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.value == refused {
-		i.value, i.until = "", time.Time{}
+		i.value, i.until, i.ends = "", time.Time{}, time.Time{}
 	}
 	return true
 }

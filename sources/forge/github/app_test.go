@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berthdev/berth/internal/dockertest"
 	"github.com/berthdev/berth/internal/githubtest"
@@ -79,6 +80,31 @@ func TestAppGoesOn(t *testing.T) {
 	must(t, r.Comment(t.Context(), number, marker, marker+" two"))
 	if comments := repo.Comments(number); len(comments) != 1 || comments[0].By != "berth-lab[bot]" {
 		t.Errorf("comments %+v", comments)
+	}
+}
+
+// Where one installation must wait, the others go on, and so does the App itself:
+// git needs its tokens.
+func TestAppWaitsInOnePlace(t *testing.T) {
+	s, app, a := installed(t)
+	app.Install("others")
+	set := func(path string) error {
+		t.Helper()
+		r, err := a.Repo(path)
+		must(t, err)
+		return r.SetStatus(t.Context(), s.Repo(path).Commit(), forge.Status{Context: "berth", State: forge.Success})
+	}
+	must(t, set(path))
+	s.Secondary(1, time.Minute)
+	var limited *forge.Limited
+	for _, same := range []string{path, "Example/apps"} {
+		if err := set(same); !errors.As(err, &limited) {
+			t.Errorf("%s: error %v", same, err)
+		}
+	}
+	must(t, set("others/repo"))
+	if _, err := a.Token(t.Context(), "others/repo"); err != nil || app.Issued() != 2 {
+		t.Errorf("%d tokens, %v", app.Issued(), err)
 	}
 }
 

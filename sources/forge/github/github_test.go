@@ -157,7 +157,11 @@ func TestRefusals(t *testing.T) {
 	for range forge.MaxStatuses {
 		must(t, r.SetStatus(t.Context(), commit, ok))
 	}
-	want(t, r.SetStatus(t.Context(), commit, ok), schema.Terminal, "422 Unprocessable Entity: Validation Failed|reached the maximum number of statuses")
+	err = r.SetStatus(t.Context(), commit, ok)
+	want(t, err, schema.Terminal, "422 Unprocessable Entity: Validation Failed|reached the maximum number of statuses")
+	if !errors.Is(err, forge.ErrFull) {
+		t.Errorf("error %v", err)
+	}
 	ok.Context = "other"
 	must(t, r.SetStatus(t.Context(), commit, ok))
 }

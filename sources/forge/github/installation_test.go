@@ -69,3 +69,41 @@ func TestInstallation(t *testing.T) {
 		expect("token 8", 8)
 	})
 }
+
+// A token is used to its end as long as there is no other.
+func TestAnOldTokenIsUsedToItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := &installation{busy: make(chan struct{}, 1)}
+		asked := 0
+		var fails error
+		expect := func(want string, times int) {
+			t.Helper()
+			got, err := i.token(t.Context(), func() (string, time.Duration, error) {
+				asked++
+				return fmt.Sprint("token ", asked), time.Hour, fails
+			})
+			if got != want || (err != nil) != (want == "") || asked != times {
+				t.Errorf("%q after asking %d times: %v", got, asked, err)
+			}
+		}
+		expect("token 1", 1)
+		fails = errors.New("away")
+		time.Sleep(55 * time.Minute)
+		expect("token 1", 2)
+		time.Sleep(renewal - 1) // it is not asked at each request
+		expect("token 1", 2)
+		time.Sleep(time.Nanosecond)
+		expect("token 1", 3)
+		time.Sleep(5*time.Minute - renewal - time.Second)
+		expect("token 1", 4)
+		time.Sleep(time.Second)
+		expect("", 5)
+		fails = nil
+		expect("token 6", 6)
+
+		fails = errors.New("away")
+		time.Sleep(57 * time.Minute)
+		i.forget("token 6") // what was refused is of no use any more
+		expect("", 7)
+	})
+}

@@ -3,6 +3,8 @@ package github
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -88,8 +90,13 @@ func (r *Repo) SetStatus(ctx context.Context, commit string, s forge.Status) err
 		body["target_url"] = s.URL
 	}
 	_, err := r.do(ctx, rest.Call{Op: opSetStatus, Method: http.MethodPost, Path: "/statuses/" + commit, Body: body}, nil)
-	if rest.StatusOf(err) == http.StatusUnprocessableEntity && strings.Contains(err.Error(), "No commit found") {
-		return r.fail(opSetStatus, schema.Terminal, "", errNoCommit)
+	if known := (*schema.Error)(nil); rest.StatusOf(err) == http.StatusUnprocessableEntity && errors.As(err, &known) {
+		switch said := err.Error(); {
+		case strings.Contains(said, "No commit found"):
+			return r.fail(opSetStatus, schema.Terminal, "", errNoCommit)
+		case strings.Contains(said, "maximum number of statuses"):
+			known.Err = fmt.Errorf("%w: %w", forge.ErrFull, known.Err)
+		}
 	}
 	return r.explain(ctx, opSetStatus, err, "/git/commits/"+commit, errNoCommit)
 }

@@ -38,8 +38,8 @@ type Options struct {
 	Username string
 }
 
-// A Client asks one API. All repositories of a host share one, and with it the
-// waits that the forge asks for.
+// A Client asks one API. All repositories of a host that have the same limit share
+// one, and with it the waits that the forge asks for.
 type Client struct {
 	base     *url.URL
 	http     *http.Client
@@ -76,6 +76,14 @@ func New(o Options) (*Client, error) {
 func (c *Client) With(token func(context.Context) (string, error), renew func(refused string) bool) *Client {
 	other := *c
 	other.username, other.token, other.renew = "", token, renew
+	return &other
+}
+
+// Apart returns a client that shares all but the waits: for what the forge counts
+// apart.
+func (c *Client) Apart() *Client {
+	other := *c
+	other.pause = &pause{}
 	return &other
 }
 
