@@ -32,12 +32,28 @@ func (e *Engine) input(v view, now time.Time) planner.Input {
 		Desired: v.State, Catalog: v.catalog,
 		Backends: e.world.backends, Pods: e.world.pods, Now: now,
 		Unreadable: e.unreadable(v), Rewound: e.rewound(v), Confirmed: v.Confirmed,
+		HeldOf: heldOf(e.plan), First: !e.judged,
 	}
+}
+
+// heldOf returns against what the removals were measured that a plan held for their
+// number; 0: it held none.
+func heldOf(p *planner.Plan) int {
+	if p == nil || !p.Guard().TooMany() {
+		return 0
+	}
+	return p.Guard().Former
 }
 
 // unreadable tells why the desired state cannot be read; empty: it can. The
 // caller holds mu.
-func (e *Engine) unreadable(v view) string { return cmp.Or(v.Stale, e.rewind.unread) }
+func (e *Engine) unreadable(v view) string {
+	unasked := ""
+	if !e.world.asked() {
+		unasked = "not every backend was asked yet what it runs"
+	}
+	return cmp.Or(v.Stale, e.rewind.unread, unasked)
+}
 
 // rewound tells why the desired state is taken for one that went back; empty: it
 // did not. The caller holds mu.

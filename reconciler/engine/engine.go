@@ -114,6 +114,7 @@ type Engine struct {
 	world     world
 	view      view          // what was planned
 	plan      *planner.Plan // nil: nothing was planned yet
+	judged    bool          // whether a plan was made that knew what runs
 	unseen    bool          // whether something changed that the view does not show, besides deployments
 	statuses  map[string]*status
 	counts    map[State]int // of statuses

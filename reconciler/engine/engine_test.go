@@ -213,6 +213,47 @@ func TestRewoundDesiredStateIsToldFromThePods(t *testing.T) {
 	})
 }
 
+func TestRenamingAllIsGuarded(t *testing.T) {
+	bubble(t, 2, func(r *rig) {
+		all := func(prefix string) (ds []*schema.Deployment) {
+			for i := range 5 {
+				ds = append(ds, hello(fmt.Sprintf("%s-%d", prefix, i)))
+			}
+			return ds
+		}
+		count := func() (old, new int) {
+			for i := range 5 {
+				old += len(r.pods(fmt.Sprintf("old-%d", i)))
+				new += len(r.pods(fmt.Sprintf("new-%d", i)))
+			}
+			return old, new
+		}
+		r.publish("0.1.0")
+		r.declare(all("old")...)
+		r.declare(all("new")...)
+		for i := range 3 {
+			if old, new := count(); old != 5 || new != 5 {
+				t.Fatalf("round %d: %d of 5 are left, %d of 5 are new", i, old, new)
+			}
+			r.expect("old-0", engine.StateHeld, "5 of 5 running deployments are declared no more")
+			if i == 0 {
+				r.engine.Changed(engine.Change{Everything: true})
+			} else {
+				r.stop()
+				r.start()
+				r.engine.Changed(engine.Change{Everything: true})
+			}
+			r.settle()
+		}
+		r.sources.set(func() { r.sources.desired.Confirmed = true })
+		r.engine.Changed(engine.Change{Everything: true})
+		r.settle()
+		if old, new := count(); old != 0 || new != 5 {
+			t.Errorf("confirmed: %d of 5 are left, %d of 5 are new", old, new)
+		}
+	})
+}
+
 func TestWaitsForARelease(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.declare(hello("one"))

@@ -131,5 +131,6 @@ func (v *View) Input(now time.Time) planner.Input {
 	return planner.Input{
 		Desired: v.State, Catalog: v.Catalog, Backends: v.Backends, Pods: v.observed(), Now: now,
 		Unreadable: v.unreadable, Rewound: v.rewound, Confirmed: v.Confirmed,
+		HeldOf: heldOf(v.Plan),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -12,12 +13,16 @@ import (
 type Guard struct {
 	Running int    // deployments with pods, or with an object that stands for them
 	Orphans int    // of these, those that are declared no more and would be removed
+	Former  int    // how many ran before what the same commit brings; what Orphans is measured against
 	Reason  string // why none is removed; empty: they are
 	Kind    schema.ErrorKind
 }
 
 // Active tells whether removals are held back.
 func (g Guard) Active() bool { return g.Reason != "" }
+
+// TooMany tells whether removals are held back because they are too many.
+func (g Guard) TooMany() bool { return g.Kind == schema.Invalid && g.Former >= guardFrom && 2*g.Orphans > g.Former }
 
 // guardFrom is how many deployments must run for their number to be guarded.
 const guardFrom = 4
@@ -35,19 +40,46 @@ func (g *Guard) count(r *record, sign int) {
 // judge decides whether removals are held back, once every pod was counted.
 func (g *planning) judge() {
 	now := &g.guard
-	now.Reason, now.Kind = "", ""
+	now.Reason, now.Kind, now.Former = "", "", g.former()
 	switch {
 	case g.in.Unreadable != "":
 		now.Reason, now.Kind = "nothing is removed: "+g.in.Unreadable, schema.Waiting
 	case g.in.Confirmed:
 	case g.in.Rewound != "":
 		now.Reason, now.Kind = "nothing is removed: "+g.in.Rewound+confirmHint, schema.Invalid
-	case now.Running >= guardFrom && 2*now.Orphans > now.Running:
+	case now.Former >= guardFrom && 2*now.Orphans > now.Former:
 		now.Reason = fmt.Sprintf("%d of %d running deployments are declared no more (%s), which is more than half%s",
-			now.Orphans, now.Running, g.nameOrphans(), confirmHint)
+			now.Orphans, now.Former, g.nameOrphans(), confirmHint)
 		now.Kind = schema.Invalid
 	}
+}
 
+// former returns how many deployments ran before what the commit brings. What it
+// adds in place of what it removes must not lift the guard once it runs: so what was
+// counted when removals were held stands until they are not, and what was made of
+// the very commit does not count when nobody knows how it was.
+func (g *planning) former() int {
+	n := g.guard.Running
+	if g.in.HeldOf > 0 {
+		n = min(n, g.in.HeldOf)
+	}
+	if g.in.First && g.guard.Orphans > 0 {
+		n = min(n, g.madeBefore())
+	}
+	return n
+}
+
+// madeBefore counts the deployments with pods that another commit made.
+func (g *planning) madeBefore() (n int) {
+	for name, pods := range g.in.Pods {
+		_, declared := g.in.Desired.Deployment(name)
+		if slices.ContainsFunc(pods, func(p backends.Pod) bool {
+			return p.State != backends.PodGoing && (!declared || p.Commit != g.in.Desired.Commit)
+		}) {
+			n++
+		}
+	}
+	return n
 }
 
 const confirmHint = `; to confirm it, push a commit whose message has the line "Berth-Confirm: removal"`

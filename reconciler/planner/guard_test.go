@@ -116,3 +116,43 @@ func TestGuard(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// What a commit adds in place of what it removes does not lift the guard once it runs.
+func TestRenamed(t *testing.T) {
+	w := newWorld()
+	crowd(4)(w)
+	w.settle(t)
+	withdrawn(4)(w)
+	for i := range 5 {
+		w.declare(numbered("renamed", i), "org.db")
+	}
+	w.set = func(in *Input) { in.Desired, _ = in.Desired.With("c2") }
+	p := New(w.input())
+	if g := p.Guard(); !g.TooMany() || g.Former != 5 || g.Orphans != 5 {
+		t.Fatalf("at once: %+v", g)
+	}
+	w.carryOut(p)
+	for name, c := range map[string]struct {
+		change func(*Input)
+		held   bool
+	}{
+		"in the same process": {func(in *Input) { in.HeldOf = p.Guard().Former }, true},
+		"after a restart":     {func(in *Input) { in.First = true }, true},
+		"confirmed":           {func(in *Input) { in.HeldOf, in.Confirmed = p.Guard().Former, true }, false},
+		"never held":          {func(*Input) {}, false}, // 5 of 10
+	} {
+		in := w.input()
+		c.change(&in)
+		if g := New(in).Guard(); g.TooMany() != c.held || g.Active() != c.held || g.Running != 10 {
+			t.Errorf("%s: %+v", name, g)
+		}
+	}
+	for i := range 3 { // people declare some again
+		w.declare(numbered("db", i), "org.db")
+	}
+	in := w.input()
+	in.HeldOf = p.Guard().Former
+	if g := New(in).Guard(); g.Active() || g.Orphans != 2 {
+		t.Errorf("with few orphans: %+v", g)
+	}
+}

@@ -67,6 +67,11 @@ type Input struct {
 	Rewound string
 	// Confirmed tells that the commit confirms the removals that it brings.
 	Confirmed bool
+	// HeldOf is [Guard.Former] of the plan before, if that held removals because
+	// they are too many; else 0.
+	HeldOf int
+	// First tells that no plan was made yet that knew what runs.
+	First bool
 }
 
 // A Backend is where pods may be placed, and what is known of it.
