@@ -36,7 +36,7 @@ func (d *Deployment) ReplicaCount() int {
 
 // Rollout says how pods are replaced.
 type Rollout struct {
-	Strategy Strategy  `json:"strategy,omitempty" doc:"rolling: the new pod is ready before the old one stops. recreate: the old one stops first." default:"rolling, or recreate where a fixed port or the backend does not allow two at once"`
+	Strategy Strategy  `json:"strategy,omitempty" doc:"rolling: the new pod is ready before the old one stops. recreate: the old one stops first." default:"rolling, or recreate where a fixed port, a GPU, a named volume that is written to or the backend does not allow two at once"`
 	Timeout  *Duration `json:"timeout,omitempty" doc:"How long a new pod may take from its start to ready; pulling its image does not count." default:"2m"`
 	MinReady *Duration `json:"minReady,omitempty" doc:"How long a pod must run, and be healthy if it has a health check, before it counts as ready. Each restart by the engine doubles it, up to a minute." default:"0 with a health check, 3s without"`
 	Rollback *bool     `json:"rollback,omitempty" doc:"Whether a rollout that fails goes back to what ran before." default:"true"`

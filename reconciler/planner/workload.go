@@ -218,12 +218,18 @@ func neverTwo(d *schema.Deployment, a *ask, b *Backend) string {
 		return "port " + strconv.Itoa(int(a.fixed[0].port)) + " cannot be held twice"
 	case a.Network == backends.NetworkHost && b.Capacity.OneHost:
 		return "the host's network cannot be used twice"
+	case b.Capacity.OneHost && d.Rollout.Strategy != schema.Rolling && slices.ContainsFunc(a.Volumes, writable):
+		return "a volume is written by one pod at a time"
 	case a.gpus > 0 && d.Rollout.Strategy != schema.Rolling:
 		return "GPUs are given to one pod at a time"
 	default:
 		return ""
 	}
 }
+
+// writable tells whether pods share a volume that they write to, as databases do
+// that do not expect another one there.
+func writable(v schema.Volume) bool { return v.Name != "" && !v.ReadOnly }
 
 func orDefault(d *schema.Duration, otherwise time.Duration) time.Duration {
 	if d == nil {

@@ -102,6 +102,10 @@ func TestWorkloadMerging(t *testing.T) {
 }
 
 func TestWorkloadStrategy(t *testing.T) {
+	volume := func(v schema.Volume) func(*schema.Deployment) {
+		return func(d *schema.Deployment) { d.Volumes = []schema.Volume{v} }
+	}
+	data := volume(schema.Volume{Name: "data", Path: "/data"})
 	for _, c := range []struct {
 		name   string
 		change []func(*schema.Deployment)
@@ -113,6 +117,11 @@ func TestWorkloadStrategy(t *testing.T) {
 		{"a fixed port of one host", []func(*schema.Deployment){ports("8080:80"), strategy(schema.Rolling)}, "lab", schema.Recreate},
 		{"a fixed port of a cluster", []func(*schema.Deployment){ports("8080:80")}, "cluster", schema.Rolling},
 		{"a port that the engine chooses", []func(*schema.Deployment){ports("80")}, "lab", schema.Rolling},
+		{"a volume that is written to", []func(*schema.Deployment){data}, "lab", schema.Recreate},
+		{"a volume that is written to, if it is said", []func(*schema.Deployment){data, strategy(schema.Rolling)}, "lab", schema.Rolling},
+		{"a volume that is written to, of a cluster", []func(*schema.Deployment){data}, "cluster", schema.Rolling},
+		{"a volume that is read", []func(*schema.Deployment){volume(schema.Volume{Name: "data", Path: "/data", ReadOnly: true})}, "lab", schema.Rolling},
+		{"a folder in memory", []func(*schema.Deployment){volume(schema.Volume{Tmpfs: true, Path: "/data"})}, "lab", schema.Rolling},
 		{"GPUs", []func(*schema.Deployment){gpuNumber(1)}, "lab", schema.Recreate},
 		{"GPUs, if it is said", []func(*schema.Deployment){gpuNumber(1), strategy(schema.Rolling)}, "lab", schema.Rolling},
 	} {
