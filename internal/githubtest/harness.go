@@ -26,6 +26,7 @@ func (s *Server) Harness(path string) forgetest.Harness {
 				Ref: fmt.Sprintf("refs/pull/%d/head", made.Number), Fork: p.Fork, Draft: p.Draft,
 			}
 		},
+		MergeBase: func(_ testing.TB, number int) string { return r.MergeBase(number) },
 		Close: func(_ testing.TB, number int) {
 			r.Update(number, func(p *Pull) { p.State = "closed" })
 		},

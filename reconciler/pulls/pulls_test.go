@@ -55,6 +55,8 @@ func (f *fakeForge) PullRequests(_ context.Context, base string) ([]forge.PullRe
 	return slices.DeleteFunc(slices.Clone(f.open), func(p forge.PullRequest) bool { return p.Base != base }), nil
 }
 
+func (f *fakeForge) MergeBase(context.Context, forge.PullRequest) (string, error) { return "", nil }
+
 func (f *fakeForge) Comment(_ context.Context, number int, marker, text string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -4,13 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/berthdev/berth/sources/forge"
 	"github.com/berthdev/berth/sources/forge/rest"
 )
 
-const opPulls = "list pull requests"
+const (
+	opPulls     = "list pull requests"
+	opMergeBase = "find the merge base"
+)
 
 // A pull is a pull request as the API shows it.
 type pull struct {
@@ -109,4 +113,47 @@ func (p pull) request(base string) (forge.PullRequest, bool) {
 		Number: p.Number, Title: p.Title, URL: p.HTMLURL, Base: p.Base.Ref, Head: p.Head.SHA,
 		Ref: fmt.Sprintf("refs/pull/%d/head", p.Number), Fork: fork, Draft: p.Draft,
 	}, p.Number > 0 && hash.MatchString(p.Head.SHA) && (base == "" || p.Base.Ref == base)
+}
+
+// MergeBase implements [forge.Repo].
+func (r *Repo) MergeBase(ctx context.Context, p forge.PullRequest) (commit string, err error) {
+	if err := r.checkCommit(opMergeBase, p.Head); err != nil {
+		return "", err
+	}
+	if r.dialect.Kept {
+		commit, err = r.keptMergeBase(ctx, p)
+	} else {
+		commit, err = r.compare(ctx, p)
+	}
+	if err != nil || !hash.MatchString(commit) {
+		return "", err
+	}
+	return commit, nil
+}
+
+// compare has the forge look for the merge base.
+func (r *Repo) compare(ctx context.Context, p forge.PullRequest) (string, error) {
+	var found struct {
+		Commit struct {
+			SHA string `json:"sha"`
+		} `json:"merge_base_commit"`
+	}
+	path := "/compare/" + url.PathEscape(p.Base) + "..." + p.Head
+	// The first page of commits comes with all that they change, which may be long.
+	_, err := r.do(ctx, rest.Call{Op: opMergeBase, Path: path, Query: r.query(2, 1)}, &found)
+	return found.Commit.SHA, err
+}
+
+// keptMergeBase returns the merge base that the pull request has; none, if that is of
+// another head.
+func (r *Repo) keptMergeBase(ctx context.Context, p forge.PullRequest) (string, error) {
+	var now struct {
+		Head      end    `json:"head"`
+		MergeBase string `json:"merge_base"`
+	}
+	_, err := r.do(ctx, rest.Call{Op: opMergeBase, Path: fmt.Sprintf("/pulls/%d", p.Number)}, &now)
+	if now.Head.SHA != p.Head {
+		return "", err
+	}
+	return now.MergeBase, err
 }

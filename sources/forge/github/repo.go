@@ -35,6 +35,8 @@ type Dialect struct {
 	Capped bool
 	// Whole tells that the comments of a pull request come on one page.
 	Whole bool
+	// Kept tells that a pull request knows its merge base.
+	Kept bool
 	// Vague tells that 500 may mean that something is not there.
 	Vague bool
 }

@@ -58,6 +58,8 @@ func TestConformance(t *testing.T) {
 					Ref: "refs/merge-requests/" + strconv.Itoa(n) + "/head",
 				}
 			},
+			MergeBase: func(_ testing.TB, number int) string { return p.MergeBase(number) },
+
 			Close:    func(_ testing.TB, number int) { p.Close(number) },
 			Comments: func(_ testing.TB, number int) []string { return p.Notes(number) },
 			Remark:   func(_ testing.TB, number int, text string) { p.Remark(number, s.Stranger, text) },

@@ -49,6 +49,22 @@ func (r *Repo) PullRequests(ctx context.Context, base string) ([]forge.PullReque
 	return slices.CompactFunc(out, func(a, b forge.PullRequest) bool { return a.Number == b.Number }), nil
 }
 
+// MergeBase implements [forge.Repo].
+func (r *Repo) MergeBase(ctx context.Context, p forge.PullRequest) (string, error) {
+	const op = "find the merge base"
+	if err := r.checkCommit(op, p.Head); err != nil {
+		return "", err
+	}
+	var found struct {
+		ID string `json:"id"`
+	}
+	call := rest.Call{Op: op, Path: "/repository/merge_base", Query: url.Values{"refs[]": {p.Base, p.Head}}}
+	if _, err := r.do(ctx, call, &found); err != nil || !hash.MatchString(found.ID) {
+		return "", err
+	}
+	return found.ID, nil
+}
+
 // refOf returns the ref of an open merge request that has the commit, its head if
 // there is one; empty: none has.
 func (r *Repo) refOf(ctx context.Context, commit string) (string, error) {
