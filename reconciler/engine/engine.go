@@ -114,6 +114,7 @@ type Engine struct {
 	world     world
 	view      view          // what was planned
 	plan      *planner.Plan // nil: nothing was planned yet
+	moved     bool          // whether a backend answers or offers otherwise than the view shows
 	unseen    bool          // whether something changed that the view does not show, besides deployments
 	statuses  map[string]*status
 	counts    map[State]int // of statuses
