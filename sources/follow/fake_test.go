@@ -211,6 +211,8 @@ func (s fakeSource) At(ctx context.Context, ref string) (*sources.Snapshot, erro
 	return nil, &schema.Error{Op: "fetch", Resource: s.repo.url, Kind: schema.Terminal, Err: errors.New("the ref does not exist")}
 }
 
+func (s fakeSource) Here(context.Context, string) (*sources.Snapshot, error) { return nil, nil }
+
 func (s fakeSource) MergeBase(ctx context.Context, a, b string) (string, error) {
 	for ; b != "" && !s.repo.shallow; b = s.repo.previous[b] {
 		if found, err := s.Contains(ctx, a, b); found || err != nil {
