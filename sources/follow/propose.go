@@ -33,31 +33,37 @@ type Proposal struct {
 // Problems returns those of State's problems that Before has not, in the order of
 // files and lines. A problem that only moved to another line is none of these.
 func (p *Proposal) Problems() schema.Problems {
+	return newProblems(p.State.Problems(), p.Before.Problems())
+}
+
+// newProblems returns those that were not there before, wherever they stood in
+// their file.
+func newProblems(now, before schema.Problems) schema.Problems {
 	somewhere := func(one schema.Problem) schema.Problem {
 		one.Line, one.Column = 0, 0
 		return one
 	}
 	here, anywhere := map[schema.Problem]int{}, map[schema.Problem]int{}
-	for _, old := range p.Before.Problems() {
+	for _, old := range before {
 		here[old]++
 		anywhere[somewhere(old)]++
 	}
 	// Which of several of a kind is the new one, the lines tell, if anything does.
 	var others, found schema.Problems
-	for _, now := range p.State.Problems() {
-		if here[now] == 0 {
-			others = append(others, now)
+	for _, one := range now {
+		if here[one] == 0 {
+			others = append(others, one)
 			continue
 		}
-		here[now]--
-		anywhere[somewhere(now)]--
+		here[one]--
+		anywhere[somewhere(one)]--
 	}
-	for _, now := range others {
-		if anywhere[somewhere(now)] == 0 {
-			found = append(found, now)
+	for _, one := range others {
+		if anywhere[somewhere(one)] == 0 {
+			found = append(found, one)
 			continue
 		}
-		anywhere[somewhere(now)]--
+		anywhere[somewhere(one)]--
 	}
 	return found
 }
@@ -72,19 +78,41 @@ type proposed struct {
 // maxLooks is how many proposals of one source are looked at at once. Others wait.
 const maxLooks = 2
 
+// A Ref is what is proposed, and what is known of it beforehand.
+type Ref struct {
+	Name string // a branch, refs/pull/7/head, a commit
+	// Head is the commit that it points to. What was fetched of it before is taken,
+	// and the repository is not asked again. Empty: it is not known.
+	Head string
+	// MergeBase asks somebody else where Head left the branch that is followed: it
+	// is called where the history that is here does not tell. An empty answer says
+	// that nobody knows. Nil: there is nobody to ask.
+	MergeBase func(ctx context.Context) (string, error)
+}
+
+// snapshot returns what the ref points to.
+func (r Ref) snapshot(ctx context.Context, source sources.Source) (*sources.Snapshot, error) {
+	if r.Head != "" {
+		if here, err := source.Here(ctx, r.Head); here != nil || err != nil {
+			return here, err
+		}
+	}
+	return source.At(ctx, r.Name)
+}
+
 // Propose returns the desired state as it would be if a ref were merged into the
-// commit in force: a branch, refs/pull/7/head, a commit. It fetches what is
+// commit in force. It fetches what is
 // missing, within the bounds of what is followed, and touches nothing.
 //
 // Before the desired state was read for the first time, the error is a waiting
 // one; where both have no history in common, it is invalid.
-func (h *Hub) Propose(ctx context.Context, ref string) (p *Proposal, err error) {
+func (h *Hub) Propose(ctx context.Context, ref Ref) (p *Proposal, err error) {
 	err = h.desired.beside(ctx, func(ctx context.Context, source sources.Source) error {
 		base, err := h.inForce()
 		if err != nil {
 			return err
 		}
-		head, err := source.At(ctx, ref)
+		head, err := ref.snapshot(ctx, source)
 		if err != nil {
 			return err
 		}

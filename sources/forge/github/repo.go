@@ -4,8 +4,8 @@
 // GitHub's.
 //
 // A token needs the permissions commit statuses and pull requests, read and
-// write, and metadata, read; a classic one, the scope repo. An App needs the
-// same, and contents, read, to fetch with its token.
+// write, and contents and metadata, read; a classic one, the scope repo. An App
+// needs the same.
 package github
 
 import (
