@@ -47,13 +47,9 @@ type Status struct {
 // A PullRequest asks to have the commits of a branch in another one.
 type PullRequest struct {
 	Number int
-	Title  string // written by a stranger
-	URL    string // its page
 	Base   string // the branch that shall have the commits
 	Head   string // their newest commit: 40 hex digits
 	Ref    string // under which the base's repository serves Head, as refs/pull/7/head
-	Fork   bool   // its branch is in another repository
-	Draft  bool
 }
 
 // A Repo is one repository on a forge.

@@ -36,7 +36,7 @@ type Harness struct {
 	// Commit makes a new commit in the repository and returns its hash.
 	Commit func(t testing.TB) string
 	// Open opens a pull request with a new commit, and returns what the client
-	// shall see of it; its URL is not compared.
+	// shall see of it.
 	Open func(t testing.TB, p Proposal) forge.PullRequest
 	// MergeBase returns where a pull request left its base.
 	MergeBase func(t testing.TB, number int) string

@@ -100,10 +100,7 @@ func (w *world) open(_ testing.TB, p forgetest.Proposal) forge.PullRequest {
 	head := w.commit(by, from, map[string]any{"branch": p.Base, "new_branch": branch})
 	number := w.repo.As(by).OpenPull(title, prefix+branch, p.Base).Number
 	w.left[number] = base.Commit.ID
-	return forge.PullRequest{
-		Number: number, Title: title, Base: p.Base, Head: head, Ref: fmt.Sprintf("refs/pull/%d/head", number),
-		Fork: p.Fork, Draft: p.Draft,
-	}
+	return forge.PullRequest{Number: number, Base: p.Base, Head: head, Ref: fmt.Sprintf("refs/pull/%d/head", number)}
 }
 
 func (w *world) close(_ testing.TB, number int) {

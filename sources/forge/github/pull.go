@@ -18,21 +18,15 @@ const (
 
 // A pull is a pull request as the API shows it.
 type pull struct {
-	Number  int    `json:"number"`
-	Title   string `json:"title"`
-	HTMLURL string `json:"html_url"`
-	Draft   bool   `json:"draft"`
-	Base    end    `json:"base"`
-	Head    end    `json:"head"`
+	Number int `json:"number"`
+	Base   end `json:"base"`
+	Head   end `json:"head"`
 }
 
 // An end is a branch of a pull request.
 type end struct {
-	Ref  string `json:"ref"`
-	SHA  string `json:"sha"`
-	Repo *struct {
-		ID int64 `json:"id"`
-	} `json:"repo"` // null: it was deleted
+	Ref string `json:"ref"`
+	SHA string `json:"sha"`
 }
 
 // A page is one of a list, kept for when the forge says that it is the same.
@@ -108,10 +102,8 @@ func (r *Repo) pulls(ctx context.Context, base string, n int) (page, error) {
 // request returns what is seen of a pull request; false if it is not to another
 // base, or the forge tells no commit of it.
 func (p pull) request(base string) (forge.PullRequest, bool) {
-	fork := p.Head.Repo == nil || p.Base.Repo == nil || p.Head.Repo.ID != p.Base.Repo.ID
 	return forge.PullRequest{
-		Number: p.Number, Title: p.Title, URL: p.HTMLURL, Base: p.Base.Ref, Head: p.Head.SHA,
-		Ref: fmt.Sprintf("refs/pull/%d/head", p.Number), Fork: fork, Draft: p.Draft,
+		Number: p.Number, Base: p.Base.Ref, Head: p.Head.SHA, Ref: fmt.Sprintf("refs/pull/%d/head", p.Number),
 	}, p.Number > 0 && hash.MatchString(p.Head.SHA) && (base == "" || p.Base.Ref == base)
 }
 
