@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
@@ -24,10 +22,9 @@ type Proposal struct {
 	Head      string // the commit that is proposed; empty: a folder is
 	MergeBase string // of both
 
-	Files       []string // that Head changed, below desired.path, sorted
-	Conflicts   []string // those that Base changed too: State has Base's, sorted
-	Deployments []string // whose declaration is another than Base's, sorted
-	Repos       []string // likewise
+	// Conflicts are the files that Base changed too, below desired.path: State has
+	// Base's. Sorted.
+	Conflicts []string
 }
 
 // Problems returns those of State's problems that Before has not, in the order of
@@ -168,10 +165,6 @@ func (h *Hub) inForce() (*View, error) {
 func (h *Hub) propose(ctx context.Context, base *View, head, ancestor *sources.Snapshot) (*Proposal, error) {
 	folder := h.folder()
 	selected := documents(folder)
-	theirs, err := scan(ctx, ancestor, head, selected)
-	if err != nil {
-		return nil, err
-	}
 	merged, conflicts, err := merge.Merge(ctx, base.Head.Tree, head.Tree, ancestor.Tree, selected.enter)
 	if err != nil {
 		return nil, err
@@ -184,15 +177,10 @@ func (h *Hub) propose(ctx context.Context, base *View, head, ancestor *sources.S
 	if err := h.checkEmptied(ctx, now, changes); err != nil {
 		return nil, err
 	}
-	state, diff := base.State.With(head.Commit, changes...)
+	state, _ := base.State.With(head.Commit, changes...)
 	p := &Proposal{
 		State: state, Before: base.State,
 		Base: base.Head.Commit, Head: head.Commit, MergeBase: ancestor.Commit,
-		Deployments: slices.DeleteFunc(diff.Deployments, func(name string) bool { return sameDeployment(base.State, state, name) }),
-		Repos:       slices.DeleteFunc(diff.Repos, func(name string) bool { return sameRepo(base.State, state, name) }),
-	}
-	for _, c := range theirs {
-		p.Files = append(p.Files, c.Path)
 	}
 	for _, name := range conflicts {
 		if selected.match(name) {
@@ -200,26 +188,6 @@ func (h *Hub) propose(ctx context.Context, base *View, head, ancestor *sources.S
 		}
 	}
 	return p, nil
-}
-
-// sameDeployment tells whether a deployment is declared the same in two states,
-// wherever that stands.
-func sameDeployment(a, b *desired.State, name string) bool {
-	before, was := a.Deployment(name)
-	after, is := b.Deployment(name)
-	return was && is && same(*before, *after, func(d *schema.Deployment) *schema.Position { return &d.Position })
-}
-
-// sameRepo tells the same of a repo.
-func sameRepo(a, b *desired.State, name string) bool {
-	before, was := a.Repo(name)
-	after, is := b.Repo(name)
-	return was && is && same(*before, *after, func(r *schema.Repo) *schema.Position { return &r.Position })
-}
-
-func same[T any](a, b T, position func(*T) *schema.Position) bool {
-	*position(&a) = *position(&b)
-	return reflect.DeepEqual(a, b)
 }
 
 // checkEmptied makes sure that the folder of the documents would still be there:

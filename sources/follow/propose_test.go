@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/desired"
 	"github.com/berthdev/berth/sources/git"
 )
 
@@ -44,7 +46,24 @@ func (w *world) propose(ref string) *Proposal {
 
 // summary is what a proposal is about, in a line.
 func summary(p *Proposal) string {
-	return fmt.Sprintf("files %v conflicts %v deployments %v repos %v", p.Files, p.Conflicts, p.Deployments, p.Repos)
+	deployments, repos := map[string]bool{}, map[string]bool{} // that are declared otherwise
+	for _, s := range []*desired.State{p.Before, p.State} {
+		for name := range s.Deployments() {
+			was, _ := p.Before.Deployment(name)
+			is, _ := p.State.Deployment(name)
+			if !was.Same(is) {
+				deployments[name] = true
+			}
+		}
+		for name := range s.Repos() {
+			was, _ := p.Before.Repo(name)
+			is, _ := p.State.Repo(name)
+			if !was.Same(is) {
+				repos[name] = true
+			}
+		}
+	}
+	return fmt.Sprintf("conflicts %v deployments %v repos %v", p.Conflicts, slices.Sorted(maps.Keys(deployments)), slices.Sorted(maps.Keys(repos)))
 }
 
 func TestPropose(t *testing.T) {
@@ -67,7 +86,7 @@ func TestPropose(t *testing.T) {
 	if p.Base != base.Commit || p.Head != head.Commit || p.MergeBase != start.Commit {
 		t.Errorf("commits are %s %s %s", p.Base, p.Head, p.MergeBase)
 	}
-	want := "files [lab/both.yaml lab/db.yaml lab/new.yaml lab/ui.yaml lab/web.yaml] conflicts [lab/both.yaml] deployments [new ui web] repos [apps]"
+	want := "conflicts [lab/both.yaml] deployments [new ui web] repos [apps]"
 	if got := summary(p); got != want {
 		t.Errorf("proposal is about\n%s, want\n%s", got, want)
 	}
@@ -111,10 +130,10 @@ func TestProposeWhatIsThere(t *testing.T) {
 	w.desired.push("second", map[string]string{"web.yaml": deployment("web", "org.same")})
 	w.once()
 	for ref, want := range map[string]string{
-		start.Commit:       "files [] conflicts [] deployments [] repos []",                 // an old commit
-		w.Head().Commit:    "files [] conflicts [] deployments [] repos []",                 // the one in force
-		"refs/pull/8/head": "files [web.yaml] conflicts [] deployments [] repos []",         // both did the same
-		merged.Commit:      "files [web.yaml] conflicts [web.yaml] deployments [] repos []", // nothing but a conflict
+		start.Commit:       "conflicts [] deployments [] repos []",         // an old commit
+		w.Head().Commit:    "conflicts [] deployments [] repos []",         // the one in force
+		"refs/pull/8/head": "conflicts [] deployments [] repos []",         // both did the same
+		merged.Commit:      "conflicts [web.yaml] deployments [] repos []", // nothing but a conflict
 	} {
 		p := w.propose(ref)
 		if got := summary(p); got != want {
@@ -266,7 +285,7 @@ func TestProposeFromARepository(t *testing.T) {
 		}
 	})
 	w.once()
-	want := "files [lab/db.yaml lab/ui.yaml] conflicts [] deployments [db ui] repos []"
+	want := "conflicts [] deployments [db ui] repos []"
 	for _, ref := range []string{"topic", pullRef} {
 		p := w.propose(ref)
 		if got := summary(p); got != want || p.State.Len() != 3 {
@@ -283,12 +302,12 @@ func TestProposeFromARepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = "files [lab/db.yaml lab/late.yaml lab/ui.yaml] conflicts [] deployments [db late ui] repos []"
+	want = "conflicts [] deployments [db late ui] repos []"
 	if got := summary(p); got != want || p.Head != "" || p.MergeBase != p.Base || p.Base != w.Head().Commit {
 		t.Errorf("folder: %s, want %s; %+v", got, want, p)
 	}
 	r.git("checkout", "-q", "main")
-	if p, err := w.ProposeDir(context.Background(), r.dir); err != nil || len(p.Files)+len(p.Deployments) > 0 {
+	if p, err := w.ProposeDir(context.Background(), r.dir); err != nil || summary(p) != "conflicts [] deployments [] repos []" {
 		t.Errorf("the same: %v, %v", p, err)
 	}
 	_, err = w.ProposeDir(context.Background(), filepath.Join(r.dir, "nowhere"))
