@@ -1,5 +1,7 @@
 package schema
 
+import "reflect"
+
 // Position is where a document stands.
 type Position struct {
 	File   string `json:"file,omitempty"`
@@ -90,4 +92,24 @@ type DesiredFile struct {
 type Ref struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
+}
+
+// Same tells whether two documents declare the same, wherever they stand.
+func (d *Deployment) Same(other *Deployment) bool {
+	if d == other || d == nil || other == nil {
+		return d == other
+	}
+	a, b := *d, *other
+	a.Position, b.Position = Position{}, Position{}
+	return reflect.DeepEqual(a, b)
+}
+
+// Same tells whether two documents declare the same, wherever they stand.
+func (p *Repo) Same(other *Repo) bool {
+	if p == other || p == nil || other == nil {
+		return p == other
+	}
+	a, b := *p, *other
+	a.Position, b.Position = Position{}, Position{}
+	return reflect.DeepEqual(a, b)
 }

@@ -59,6 +59,9 @@ const (
 // asking again brings it back. A remote source must have been read once, by Update
 // or Stored.
 //
+// Here returns the snapshot of a commit if At needs to fetch nothing for it, and
+// nil if it does. It asks nobody.
+//
 // MergeBase returns the best common ancestor of two commits, as git merge-base
 // does: one that is no ancestor of another common one. Where there are several,
 // it is always the same one. Empty means that there is none, or that the history
@@ -72,14 +75,15 @@ const (
 // forge serves, before the first Update, or where nobody asked for it when the
 // source was opened. It never waits.
 //
-// Methods are safe for concurrent use; Update runs one at a time, and so do At and
-// MergeBase. Every method returns soon after its context ends.
+// Methods are safe for concurrent use; Update runs one at a time, and so do At, Here
+// and MergeBase. Every method returns soon after its context ends.
 type Source interface {
 	Update(ctx context.Context) (*Snapshot, error)
 	Stored(ctx context.Context) (*Snapshot, error)
 	Contains(ctx context.Context, newer, older string) (bool, error)
 	History(ctx context.Context, commit string, n int) ([]Commit, error)
 	At(ctx context.Context, ref string) (*Snapshot, error)
+	Here(ctx context.Context, commit string) (*Snapshot, error)
 	MergeBase(ctx context.Context, a, b string) (string, error)
 	Proposals() string
 	Close() error

@@ -4,11 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/berthdev/berth/internal/githubtest"
@@ -23,34 +19,9 @@ func TestPollsTellOfPullRequests(t *testing.T) {
 	forge := githubtest.Start(t)
 	forge.Token("hunter2", "ada", true)
 	repo := forge.Repo("lab/desired")
-	work := t.TempDir()
-	run := func(args ...string) string {
-		t.Helper()
-		cmd := exec.Command("git", append([]string{"-c", "user.name=Ada", "-c", "user.email=ada@example.org"}, args...)...)
-		cmd.Dir = work
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("git %v: %v\n%s", args, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
-	commit := func(file, text string) string {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(work, file), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		run("add", "-A")
-		run("commit", "-q", "-m", "change "+file)
-		return run("rev-parse", "HEAD")
-	}
-	remote := strings.Replace(repo.Git(), "http://", "http://ada:hunter2@", 1)
-	run("init", "-q", "-b", "main")
-	commit("web.yaml", "kind: Deployment\nname: web\napp: org.web\n")
-	run("push", "-q", remote, "main")
-	run("checkout", "-q", "-b", "topic")
-	commit("db.yaml", "kind: Deployment\nname: db\napp: org.db\n")
-	run("push", "-q", remote, "topic")
-	pull := repo.Open(githubtest.Pull{Title: "A database", Base: "main", Branch: "topic"})
+	c := newClone(t, repo)
+	c.push(map[string]string{"web.yaml": "kind: Deployment\nname: web\napp: org.web\n"})
+	pull := c.propose("topic", "main", map[string]string{"db.yaml": "kind: Deployment\nname: db\napp: org.db\n"})
 
 	cfg := &schema.Config{Instance: "lab", DataDir: t.TempDir()}
 	cfg.Desired.URL = repo.Git()
@@ -79,16 +50,17 @@ func TestPollsTellOfPullRequests(t *testing.T) {
 		}
 		told = nil
 	}
-	bare := func(ref, commit string) { run("push", "-q", "-f", remote, commit+":"+ref) }
+	push := func(ref, commit string) { c.git("push", "-q", "-f", c.url, commit+":"+ref) }
 	poll("in the beginning")
 	head := hub.Head()
 	poll("nothing moved")
-	next := commit("db.yaml", "kind: Deployment\nname: db\napp: org.other\n")
-	bare(fmt.Sprintf("refs/pull/%d/merge", pull.Number), next)
+	c.git("checkout", "-q", "-b", "next", "topic")
+	next := c.push(map[string]string{"db.yaml": "kind: Deployment\nname: db\napp: org.other\n"})
+	push(fmt.Sprintf("refs/pull/%d/merge", pull.Number), next)
 	poll("what the forge merged")
-	bare("refs/heads/other", next)
+	push("refs/heads/other", next)
 	poll("a branch that is not followed")
-	bare("refs/heads/topic", next)
+	push("refs/heads/topic", next)
 	poll("the pull request", follow.DesiredName)
 	if hub.Head() != head {
 		t.Error("what is followed changed")

@@ -19,7 +19,7 @@ func (o *planOptions) runProposal(ctx context.Context, c console, l *look, in pl
 	var p *follow.Proposal
 	var err error
 	if o.ref != "" {
-		p, err = l.hub.Propose(ctx, o.ref)
+		p, err = l.hub.Propose(ctx, follow.Ref{Name: o.ref})
 	} else {
 		p, err = l.hub.ProposeDir(ctx, o.dir)
 	}

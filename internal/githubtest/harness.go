@@ -22,10 +22,10 @@ func (s *Server) Harness(path string) forgetest.Harness {
 		Open: func(_ testing.TB, p forgetest.Proposal) forge.PullRequest {
 			made := r.Open(Pull{Title: p.Title, Base: p.Base, Fork: p.Fork, Gone: p.Gone, Draft: p.Draft})
 			return forge.PullRequest{
-				Number: made.Number, Title: p.Title, Base: p.Base, Head: made.Head,
-				Ref: fmt.Sprintf("refs/pull/%d/head", made.Number), Fork: p.Fork, Draft: p.Draft,
+				Number: made.Number, Base: p.Base, Head: made.Head, Ref: fmt.Sprintf("refs/pull/%d/head", made.Number),
 			}
 		},
+		MergeBase: func(_ testing.TB, number int) string { return r.MergeBase(number) },
 		Close: func(_ testing.TB, number int) {
 			r.Update(number, func(p *Pull) { p.State = "closed" })
 		},

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berthdev/berth/internal/gittest"
 )
@@ -20,6 +21,7 @@ type Pull struct {
 	Fork   bool // the branch is in another repository
 	Gone   bool // which was deleted
 	State  string
+	Left   string // the commit of the base that it builds on; with git, git tells
 }
 
 // Open opens a pull request, and returns it with its number. Without a head it
@@ -36,7 +38,7 @@ func (r *Repo) Open(p Pull) Pull {
 		p.Head = r.git.Git("rev-parse", "refs/heads/"+p.Branch)
 		r.git.Git("update-ref", p.ref(), p.Head)
 	default:
-		p.Head, p.Branch = r.commit(), "proposal"
+		p.Head, p.Branch, p.Left = r.commit(), "proposal", r.commit()
 	}
 	r.pulls = append(r.pulls, &p)
 	r.tellPull("opened", &p, false)
@@ -117,6 +119,41 @@ func (s *Server) getPull(c *call) answer {
 	return answer{http.StatusOK, c.repo.showPull(c, p)}
 }
 
+// compare is what differs between two commits. What changed between them, which no
+// test asks for, is left out.
+func (s *Server) compare(c *call) answer {
+	base, head, ok := strings.Cut(c.PathValue("spec"), "...")
+	if !ok || !c.repo.hasCommit(head) {
+		return notFound
+	}
+	left := c.repo.left(base, head)
+	if left == "" {
+		return notFound
+	}
+	return answer{http.StatusOK, map[string]any{"merge_base_commit": map[string]any{"sha": left}, "commits": []any{}}}
+}
+
+// left returns the merge base of a branch and a commit; empty: there is none.
+func (r *Repo) left(base, head string) string {
+	if r.git != nil && r.git.Has(head) {
+		return r.git.Git("merge-base", "refs/heads/"+base, head)
+	}
+	for _, p := range r.pulls {
+		if p.Base == base && p.Head == head {
+			return p.Left
+		}
+	}
+	return ""
+}
+
+// MergeBase returns where a pull request left its base.
+func (r *Repo) MergeBase(number int) string {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	p := r.pull(number)
+	return r.left(p.Base, p.Head)
+}
+
 func (r *Repo) showPull(c *call, p *Pull) map[string]any {
 	here := map[string]any{"id": r.id, "full_name": r.Path}
 	there := here
@@ -126,10 +163,14 @@ func (r *Repo) showPull(c *call, p *Pull) map[string]any {
 	if p.Gone {
 		there = nil
 	}
-	return map[string]any{
+	shown := map[string]any{
 		"id": 1000 + p.Number, "number": p.Number, "title": p.Title, "state": p.State, "draft": p.Draft,
 		"html_url": fmt.Sprintf("http://%s/%s/pull/%d", c.Host, r.Path, p.Number),
 		"base":     map[string]any{"ref": p.Base, "repo": here},
 		"head":     map[string]any{"ref": p.Branch, "sha": p.Head, "repo": there},
 	}
+	if r.s.gitea {
+		shown["merge_base"] = r.left(p.Base, p.Head)
+	}
+	return shown
 }

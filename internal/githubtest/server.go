@@ -158,6 +158,7 @@ func (s *Server) routes() http.Handler {
 	api("POST /repos/{owner}/{name}/issues/{number}/comments", s.inRepo(s.postComment))
 	api("PATCH /repos/{owner}/{name}/issues/comments/{id}", s.inRepo(s.patchComment))
 	if !s.gitea {
+		api("GET /repos/{owner}/{name}/compare/{spec...}", s.inRepo(s.compare))
 		api("GET /meta", func(*call) answer { return answer{http.StatusOK, map[string]any{"installed_version": "3.19.0"}} })
 		api("GET /app", s.getApp)
 		api("GET /repos/{owner}/{name}/installation", s.getInstallation)

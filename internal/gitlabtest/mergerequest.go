@@ -35,6 +35,7 @@ type mergeRequest struct {
 
 	server *Server
 	notes  []*note
+	left   string // the commit of the target that it builds on; with git, git tells
 }
 
 // Open opens a merge request with one new commit, and returns its number and
@@ -47,6 +48,7 @@ func (p *Project) Open(o Proposal) (number int, head string) {
 		ID: id, Number: len(p.mergers) + 1, Title: o.Title, Text: o.Text, State: "opened", Target: o.Target, Draft: o.Draft,
 		Source: fmt.Sprint("change-", id), From: &p.id, To: p.id, server: p.server,
 	}
+	m.left = p.commit(o.Target)
 	if o.Fork {
 		other := p.server.next()
 		m.From = &other
@@ -107,6 +109,42 @@ func (p *Project) mergeRequestsOf(r *request, commit string) answer {
 		}
 	}
 	return answer{http.StatusOK, out}
+}
+
+// getMergeBase is GET /projects/:id/repository/merge_base, of a branch and a commit.
+func (p *Project) getMergeBase(refs []string) answer {
+	if len(refs) != 2 {
+		return fault(http.StatusBadRequest, "Provide at least 2 refs")
+	}
+	if !p.has(refs[1]) {
+		return fault(http.StatusBadRequest, "Could not find ref: "+refs[1])
+	}
+	left := p.left(refs[0], refs[1])
+	if left == "" {
+		return notFound("Merge Base")
+	}
+	return answer{http.StatusOK, map[string]any{"id": left}}
+}
+
+// left returns the merge base of a branch and a commit; empty: there is none.
+func (p *Project) left(target, head string) string {
+	if p.git != nil && p.git.Has(head) {
+		return p.git.Git("merge-base", "refs/heads/"+target, head)
+	}
+	for _, m := range p.mergers {
+		if m.Target == target && m.SHA == head {
+			return m.left
+		}
+	}
+	return ""
+}
+
+// MergeBase returns where a merge request left its target.
+func (p *Project) MergeBase(number int) string {
+	p.server.mu.Lock()
+	defer p.server.mu.Unlock()
+	m := p.mergers[number-1]
+	return p.left(m.Target, m.SHA)
 }
 
 // carryOut does what quick actions in a note say, and returns the text without

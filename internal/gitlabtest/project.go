@@ -91,6 +91,8 @@ func (p *Project) route(r *request, parts []string) answer {
 		return p.listStatuses(r, parts[2])
 	case method == http.MethodGet && len(parts) == 4 && strings.HasPrefix(path, "repository/commits/") && parts[3] == "merge_requests":
 		return p.mergeRequestsOf(r, parts[2])
+	case method == http.MethodGet && path == "repository/merge_base":
+		return p.getMergeBase(r.URL.Query()["refs[]"])
 	case method == http.MethodGet && path == "merge_requests":
 		return p.listMergeRequests(r)
 	case len(parts) >= 3 && parts[0] == "merge_requests" && parts[2] == "notes":

@@ -115,6 +115,7 @@ type Engine struct {
 	view      view          // what was planned
 	plan      *planner.Plan // nil: nothing was planned yet
 	judged    bool          // whether a plan was made that knew what runs
+	moved     bool          // whether a backend answers or offers otherwise than the view shows
 	unseen    bool          // whether something changed that the view does not show, besides deployments
 	statuses  map[string]*status
 	counts    map[State]int // of statuses

@@ -18,9 +18,9 @@ type follower struct {
 // Follow calls each at once without names, so that nothing is missed between a
 // first look at the view and this call, and then with the names of the deployments
 // about which anything changed in the view since the last call, sorted, until ctx
-// ends or each fails. There are none where only the outcome of the commit, or what
-// is known of the apps, became another. Changes that come while each runs are told
-// together. The engine never waits for it.
+// ends or each fails. There are none where only the outcome of the commit, what is
+// known of the apps, or a backend became another. Changes that come while each runs
+// are told together. The engine never waits for it.
 func (e *Engine) Follow(ctx context.Context, each func(deployments []string) error) error {
 	f := &follower{names: map[string]bool{}, wake: make(chan struct{}, 1)}
 	e.followers.Store(f, nil)

@@ -112,8 +112,8 @@ func (w *worker) list(ctx context.Context) error {
 	e.mu.Lock()
 	b := &e.world.backends[w.index]
 	back := b.Problem != ""
-	e.unseen = e.unseen || back || !reflect.DeepEqual(b.Capacity, capacity)
-	e.replan = e.replan || back || !reflect.DeepEqual(b.Capacity, capacity)
+	moved := back || !reflect.DeepEqual(b.Capacity, capacity)
+	e.unseen, e.replan, e.moved = e.unseen || moved, e.replan || moved, e.moved || moved
 	for _, name := range e.world.listed(w.index, capacity, pods, asked) {
 		e.doubt(name, listed)
 		e.dirty[name] = true
@@ -145,7 +145,7 @@ func (w *worker) lost(err error) {
 		return
 	}
 	b.Problem, w.told = why, time.Now()
-	e.replan, e.unseen = true, true
+	e.replan, e.unseen, e.moved = true, true, true
 	e.log.Warn("backend does not answer: its pods run on, and it is tried again", "backend", w.backend.Name(), "error", why)
 	e.recordBackend(w.backend.Name(), slog.LevelWarn, "it does not answer, its pods run on: "+why)
 	e.poke()

@@ -20,7 +20,8 @@ func (e *Engine) publish() {
 	if len(names) == 0 && !e.unseen && e.outcome(before) == before.Outcome {
 		return
 	}
-	e.world.unseen, e.unseen = map[string]bool{}, false
+	moved := e.moved
+	e.world.unseen, e.unseen, e.moved = map[string]bool{}, false, false
 	edits := make(map[string]*Status, len(names))
 	for name := range names {
 		edits[name] = e.row(name)
@@ -38,7 +39,7 @@ func (e *Engine) publish() {
 	}
 	v.Outcome = e.outcome(v)
 	e.shown.Store(v)
-	if len(names) > 0 || v.Outcome != before.Outcome || v.Catalog != before.Catalog {
+	if len(names) > 0 || moved || v.Outcome != before.Outcome || v.Catalog != before.Catalog {
 		e.tellFollowers(names)
 	}
 }

@@ -139,6 +139,37 @@ func TestOnlyWhatFailedHasAHint(t *testing.T) {
 	})
 }
 
+// A backend that does not answer is told of, also where no deployment is concerned.
+func TestFollowTellsOfBackends(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.settle()
+		ctx, cancel := context.WithCancel(r.t.Context())
+		ended := make(chan error, 1)
+		var told []string
+		go func() {
+			ended <- r.engine.Follow(ctx, func(names []string) error {
+				told = append(told, fmt.Sprint(names, r.engine.View().Backends[0].Problem == ""))
+				return nil
+			})
+		}()
+		synctest.Wait()
+		told = nil
+		for _, step := range []struct {
+			do   func()
+			want string
+		}{{r.engines[0].Cut, "[] false"}, {r.engines[0].Restore, "[] true"}} {
+			step.do()
+			r.settle()
+			if len(told) == 0 || told[len(told)-1] != step.want {
+				t.Errorf("told %q, want %q at last", told, step.want)
+			}
+		}
+		cancel()
+		<-ended
+	})
+}
+
 func TestFollowTellsWhatChanged(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.publish("0.1.0")

@@ -3,11 +3,9 @@ package proposal
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/berthdev/berth/reconciler/planner"
-	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/desired"
 )
 
@@ -99,7 +97,7 @@ func (r *Report) compare(in planner.Input, without, with side) {
 // and with it; one without an action is none.
 func (r *Report) compareOne(in planner.Input, without, with side, was, is planner.Decision) {
 	name := cmp.Or(was.Deployment, is.Deployment)
-	otherwise := !sameDocument(without.document(name), with.document(name)) || without.broken(name) != with.broken(name)
+	otherwise := !without.document(name).Same(with.document(name)) || without.broken(name) != with.broken(name)
 	stuck := is.Action == planner.Hold || is.Action == planner.Wait
 	if !without.differs(with, was, is) && (!otherwise || !stuck) {
 		r.Unchanged++
@@ -214,16 +212,6 @@ func removesMore(without, with *planner.Plan) bool {
 		}
 	}
 	return false
-}
-
-// sameDocument tells whether two documents declare the same, wherever they stand.
-func sameDocument(a, b *schema.Deployment) bool {
-	if a == b || a == nil || b == nil {
-		return a == b
-	}
-	x, y := *a, *b
-	x.Position, y.Position = schema.Position{}, schema.Position{}
-	return reflect.DeepEqual(x, y)
 }
 
 func orEmpty[S ~[]E, E any](s S) S {

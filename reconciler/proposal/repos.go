@@ -2,7 +2,6 @@ package proposal
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -25,7 +24,7 @@ func refollowed(c *catalog.Catalog, was, is *desired.State) (*catalog.Catalog, [
 		old, ok := was.Repo(name)
 		known, followed := c.Repo(name)
 		switch {
-		case ok && sameRepo(old, doc):
+		case ok && old.Same(doc):
 			continue
 		case !followed:
 			known = catalog.Repo{Name: name}
@@ -55,16 +54,6 @@ func refollowed(c *catalog.Catalog, was, is *desired.State) (*catalog.Catalog, [
 	}
 	next, _ := c.With(changes...)
 	return next, notes
-}
-
-// sameRepo tells whether two documents declare the same, wherever they stand.
-func sameRepo(a, b *schema.Repo) bool {
-	if a == b {
-		return true
-	}
-	x, y := *a, *b
-	x.Position, y.Position = schema.Position{}, schema.Position{}
-	return reflect.DeepEqual(x, y)
 }
 
 // sameFiles tells whether two documents ask for the same files.

@@ -132,11 +132,14 @@ func moved(from, to string) string {
 func (r *Report) into() string { return cmp.Or(r.Branch, "the base") }
 
 // withMore cuts a text so that it is still said how many there are besides.
-func withMore(text string, more int) string {
-	if more <= 0 {
-		return line(text)
+func withMore(text string, more int) string { return withRest(text, more, "") }
+
+// withRest does the same, and ends with a note.
+func withRest(text string, more int, note string) string {
+	rest := note
+	if more > 0 {
+		rest = fmt.Sprintf(" (and %d more)", more) + note
 	}
-	rest := fmt.Sprintf(" (and %d more)", more)
 	return cut(clean(text), MaxSummary-letters(rest)) + rest
 }
 

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,17 +21,28 @@ import (
 // A Repo is a repository whose pull requests are told about.
 type Repo struct {
 	Name string // of the source
+	// Also are the names of other sources that are the same repository and base.
+	Also []string
 	URL  string // its clone URL
 	Base string // the branch that is followed: pull requests to others are none of ours
 	// Context is that of the status.
 	Context string
 	// Against tells what plans are made against, in a value that is equal as long
-	// as that is the same.
+	// as that is the same. It must be comparable: one that holds a slice or a map
+	// makes the follower panic.
 	Against any
 	// Plan returns what a pull request would do. Its errors are of type
 	// [schema.Error]; after a transient one it is asked again, and after a waiting
-	// one too, but then nobody is told of that.
-	Plan func(ctx context.Context, pr forge.PullRequest) (Plan, error)
+	// one too, but then nobody is told of that. A panic is a terminal one.
+	Plan func(ctx context.Context, pr Request) (Plan, error)
+}
+
+// A Request is a pull request that is to be planned.
+type Request struct {
+	forge.PullRequest
+	// MergeBase asks the forge where the pull request left its base, once for each
+	// head. Empty: the forge cannot tell. It is for the time of the plan.
+	MergeBase func(ctx context.Context) (string, error)
 }
 
 // A Plan is what a pull request would do, in words.
@@ -174,7 +186,7 @@ func match(rounds map[string]*round, repos []Repo, woken map[string]bool, now ti
 		}
 		r.next = repo
 		switch {
-		case woken[repo.Name]:
+		case woken[repo.Name] || slices.ContainsFunc(repo.Also, func(name string) bool { return woken[name] }):
 			r.hurry(now)
 		case repo.Against != r.repo.Against:
 			r.hurry(later(now, r.planned.Add(settle)))

@@ -30,8 +30,11 @@ type fakeForge struct {
 	fail     map[string]error // by what is done: "list", "comment", "plan HEAD"
 	listed   int
 	planned  []string // heads
+	compared []string // likewise: of which the merge base was asked for
 	said     []string
 	full     bool            // no comment is admitted
+	asks     bool            // planning asks for the merge base
+	panics   string          // the head on which planning panics
 	slow     map[string]bool // heads whose plan ends only with its context
 	comments map[int]string
 }
@@ -56,6 +59,16 @@ func (f *fakeForge) PullRequests(_ context.Context, base string) ([]forge.PullRe
 	return slices.DeleteFunc(slices.Clone(f.open), func(p forge.PullRequest) bool { return p.Base != base }), nil
 }
 
+func (f *fakeForge) MergeBase(_ context.Context, p forge.PullRequest) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.compared = append(f.compared, p.Head)
+	if err := f.fail["merge base"]; err != nil {
+		return "", err
+	}
+	return "base of " + p.Head, nil
+}
+
 func (f *fakeForge) Comment(_ context.Context, number int, marker, text string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,16 +91,29 @@ func (f *fakeForge) admit(string) bool {
 	return !f.full
 }
 
-func (f *fakeForge) plan(ctx context.Context, pr forge.PullRequest) (Plan, error) {
+func (f *fakeForge) plan(ctx context.Context, pr Request) (Plan, error) {
 	slow := false
 	if f.locked(func() { slow = f.slow[pr.Head] }); slow {
 		<-ctx.Done()
 		return Plan{}, &schema.Error{Op: "fetch", Resource: pr.Head, Kind: schema.Transient, Err: ctx.Err()}
 	}
+	if f.panics == pr.Head {
+		panic("a bug")
+	}
+	since := ""
+	if f.asks {
+		commit, err := pr.MergeBase(ctx)
+		if err != nil {
+			return Plan{}, err
+		}
+		since = " since " + commit
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.planned = append(f.planned, pr.Head)
-	return f.plans[pr.Head], f.fail["plan "+pr.Head]
+	plan := f.plans[pr.Head]
+	plan.Summary += since
+	return plan, f.fail["plan "+pr.Head]
 }
 
 func (f *fakeForge) repos() []Repo {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -42,6 +43,14 @@ type told struct {
 	written string // the digest of the one that this process wrote last; empty: none
 	planned bool   // for what it is, and what it is planned against
 	slow    int    // how often planning it took too long, in vain
+
+	left mergeBase
+}
+
+// A mergeBase is what the forge said of where a head left its base.
+type mergeBase struct {
+	head   string // of which it was asked; empty: of none
+	commit string // empty: it could not tell
 }
 
 // hurry has the repository visited at a time, if that is not later than it is due.
@@ -153,7 +162,7 @@ func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge
 	}
 	var problem error
 	if !t.planned || t.head != pr.Head || t.against != r.repo.Against {
-		if problem = r.plan(ctx, f, pr, t); ctx.Err() != nil {
+		if problem = r.plan(ctx, f, repo, pr, t); ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}
@@ -176,10 +185,10 @@ func (r *round) tell(ctx context.Context, f *Follower, repo forge.Repo, pr forge
 // plan plans a pull request, says what comes of it in its status, and notes the
 // comment that is to be written. It returns an error for which it is planned again:
 // until then a plan of the same commit stands.
-func (r *round) plan(ctx context.Context, f *Follower, pr forge.PullRequest, t *told) error {
+func (r *round) plan(ctx context.Context, f *Follower, repo forge.Repo, pr forge.PullRequest, t *told) error {
 	limit, cancel := context.WithTimeout(ctx, planTime)
 	defer cancel()
-	plan, err := r.repo.Plan(limit, pr)
+	plan, err := r.ask(limit, f, repo, pr, t)
 	same := t.head == pr.Head && t.state != ""
 	switch {
 	case ctx.Err() != nil:
@@ -213,6 +222,36 @@ func (r *round) plan(ctx context.Context, f *Follower, pr forge.PullRequest, t *
 		return nil
 	}
 	return err
+}
+
+// ask has a pull request planned. A stranger wrote it: a panic stops nothing but its
+// plan.
+func (r *round) ask(ctx context.Context, f *Follower, repo forge.Repo, pr forge.PullRequest, t *told) (_ Plan, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			f.o.Logger.Error("planning a pull request panicked", "source", r.repo.Name, "number", pr.Number, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = &schema.Error{Op: "plan", Resource: fmt.Sprintf("pull request %d", pr.Number), Kind: schema.Terminal, Err: errors.New("a bug of Berth's; its log tells more")}
+		}
+	}()
+	return r.repo.Plan(ctx, Request{PullRequest: pr, MergeBase: func(ctx context.Context) (string, error) {
+		return r.mergeBase(ctx, f, repo, pr, t)
+	}})
+}
+
+// mergeBase asks the forge where a pull request left its base, unless it has told.
+func (r *round) mergeBase(ctx context.Context, f *Follower, repo forge.Repo, pr forge.PullRequest, t *told) (string, error) {
+	if t.left.head == pr.Head {
+		return t.left.commit, nil
+	}
+	commit, err := repo.MergeBase(ctx, pr)
+	if retry(err) {
+		return "", err
+	}
+	if err != nil {
+		f.o.Logger.Warn("the forge does not tell where a pull request left its base", "source", r.repo.Name, "number", pr.Number, "error", err)
+	}
+	t.left = mergeBase{pr.Head, commit}
+	return commit, nil
 }
 
 // digest stands for a comment, which may be long.

@@ -30,13 +30,22 @@ func (c *Catalog) Errors(repo string) []string {
 		return out // it may publish anything
 	}
 	for _, identifier := range r.identifiers() {
-		for _, n := range c.apps.Get(identifier).noticed() {
-			if n.Repo == repo && n.Kind == NoticeNotAllowed {
-				out = append(out, n.Message)
-			}
+		if why := c.NotAllowed(repo, identifier); why != "" {
+			out = append(out, why)
 		}
 	}
 	return out
+}
+
+// NotAllowed returns why a repo may not publish an identifier that it publishes;
+// empty: it may, or does not.
+func (c *Catalog) NotAllowed(repo, identifier string) string {
+	for _, n := range c.apps.Get(identifier).noticed() {
+		if n.Repo == repo && n.Kind == NoticeNotAllowed {
+			return n.Message
+		}
+	}
+	return ""
 }
 
 // identifiers returns what the files of a repo publish, sorted.

@@ -37,7 +37,11 @@ func (h *Hub) ChangedBy(ctx context.Context, commit string) (names []string, err
 			return err
 		}
 		former, diff := now.State.With(before.Commit, changes...)
-		names = slices.DeleteFunc(diff.Deployments, func(name string) bool { return sameDeployment(former, now.State, name) })
+		names = slices.DeleteFunc(diff.Deployments, func(name string) bool {
+			was, _ := former.Deployment(name)
+			is, _ := now.State.Deployment(name)
+			return was != nil && was.Same(is)
+		})
 		return nil
 	})
 	return names, err

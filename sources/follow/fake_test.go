@@ -25,6 +25,8 @@ type fakeRepo struct {
 	head     *sources.Snapshot
 	previous map[string]string            // commit to its parent
 	refs     map[string]*sources.Snapshot // beside the one that is followed, by full name
+	fetched  map[string]bool              // the commits of refs that At has returned
+	lookups  int                          // that At has made
 	shallow  bool                         // it knows no merge base
 	heads    string                       // the fingerprint of proposals, which each Update takes
 	stored   *sources.Snapshot
@@ -40,7 +42,7 @@ type fakeRepo struct {
 }
 
 func newFakeRepo(url string) *fakeRepo {
-	return &fakeRepo{url: url, previous: map[string]string{}, refs: map[string]*sources.Snapshot{}, reads: map[string]int{}}
+	return &fakeRepo{url: url, previous: map[string]string{}, refs: map[string]*sources.Snapshot{}, fetched: map[string]bool{}, reads: map[string]int{}}
 }
 
 // push commits changes to the files of the head: an empty text removes a file.
@@ -200,7 +202,9 @@ func (s fakeSource) At(ctx context.Context, ref string) (*sources.Snapshot, erro
 	}
 	s.repo.mu.Lock()
 	defer s.repo.mu.Unlock()
+	s.repo.lookups++
 	if found := s.repo.refs[ref]; found != nil {
+		s.repo.fetched[found.Commit] = true
 		return found, nil
 	}
 	for _, c := range s.repo.history {
@@ -209,6 +213,17 @@ func (s fakeSource) At(ctx context.Context, ref string) (*sources.Snapshot, erro
 		}
 	}
 	return nil, &schema.Error{Op: "fetch", Resource: s.repo.url, Kind: schema.Terminal, Err: errors.New("the ref does not exist")}
+}
+
+func (s fakeSource) Here(_ context.Context, commit string) (*sources.Snapshot, error) {
+	s.repo.mu.Lock()
+	defer s.repo.mu.Unlock()
+	for _, c := range s.repo.refs {
+		if c.Commit == commit && s.repo.fetched[commit] {
+			return c, nil
+		}
+	}
+	return nil, nil
 }
 
 func (s fakeSource) MergeBase(ctx context.Context, a, b string) (string, error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
@@ -24,40 +22,45 @@ type Proposal struct {
 	Head      string // the commit that is proposed; empty: a folder is
 	MergeBase string // of both
 
-	Files       []string // that Head changed, below desired.path, sorted
-	Conflicts   []string // those that Base changed too: State has Base's, sorted
-	Deployments []string // whose declaration is another than Base's, sorted
-	Repos       []string // likewise
+	// Conflicts are the files that Base changed too, below desired.path: State has
+	// Base's. Sorted.
+	Conflicts []string
 }
 
 // Problems returns those of State's problems that Before has not, in the order of
 // files and lines. A problem that only moved to another line is none of these.
 func (p *Proposal) Problems() schema.Problems {
+	return newProblems(p.State.Problems(), p.Before.Problems())
+}
+
+// newProblems returns those that were not there before, wherever they stood in
+// their file.
+func newProblems(now, before schema.Problems) schema.Problems {
 	somewhere := func(one schema.Problem) schema.Problem {
 		one.Line, one.Column = 0, 0
 		return one
 	}
 	here, anywhere := map[schema.Problem]int{}, map[schema.Problem]int{}
-	for _, old := range p.Before.Problems() {
+	for _, old := range before {
 		here[old]++
 		anywhere[somewhere(old)]++
 	}
 	// Which of several of a kind is the new one, the lines tell, if anything does.
 	var others, found schema.Problems
-	for _, now := range p.State.Problems() {
-		if here[now] == 0 {
-			others = append(others, now)
+	for _, one := range now {
+		if here[one] == 0 {
+			others = append(others, one)
 			continue
 		}
-		here[now]--
-		anywhere[somewhere(now)]--
+		here[one]--
+		anywhere[somewhere(one)]--
 	}
-	for _, now := range others {
-		if anywhere[somewhere(now)] == 0 {
-			found = append(found, now)
+	for _, one := range others {
+		if anywhere[somewhere(one)] == 0 {
+			found = append(found, one)
 			continue
 		}
-		anywhere[somewhere(now)]--
+		anywhere[somewhere(one)]--
 	}
 	return found
 }
@@ -72,19 +75,41 @@ type proposed struct {
 // maxLooks is how many proposals of one source are looked at at once. Others wait.
 const maxLooks = 2
 
+// A Ref is what is proposed, and what is known of it beforehand.
+type Ref struct {
+	Name string // a branch, refs/pull/7/head, a commit
+	// Head is the commit that it points to. What was fetched of it before is taken,
+	// and the repository is not asked again. Empty: it is not known.
+	Head string
+	// MergeBase asks somebody else where Head left the branch that is followed: it
+	// is called where the history that is here does not tell. An empty answer says
+	// that nobody knows. Nil: there is nobody to ask.
+	MergeBase func(ctx context.Context) (string, error)
+}
+
+// snapshot returns what the ref points to.
+func (r Ref) snapshot(ctx context.Context, source sources.Source) (*sources.Snapshot, error) {
+	if r.Head != "" {
+		if here, err := source.Here(ctx, r.Head); here != nil || err != nil {
+			return here, err
+		}
+	}
+	return source.At(ctx, r.Name)
+}
+
 // Propose returns the desired state as it would be if a ref were merged into the
-// commit in force: a branch, refs/pull/7/head, a commit. It fetches what is
+// commit in force. It fetches what is
 // missing, within the bounds of what is followed, and touches nothing.
 //
 // Before the desired state was read for the first time, the error is a waiting
 // one; where both have no history in common, it is invalid.
-func (h *Hub) Propose(ctx context.Context, ref string) (p *Proposal, err error) {
+func (h *Hub) Propose(ctx context.Context, ref Ref) (p *Proposal, err error) {
 	err = h.desired.beside(ctx, func(ctx context.Context, source sources.Source) error {
 		base, err := h.inForce()
 		if err != nil {
 			return err
 		}
-		head, err := source.At(ctx, ref)
+		head, err := ref.snapshot(ctx, source)
 		if err != nil {
 			return err
 		}
@@ -140,10 +165,6 @@ func (h *Hub) inForce() (*View, error) {
 func (h *Hub) propose(ctx context.Context, base *View, head, ancestor *sources.Snapshot) (*Proposal, error) {
 	folder := h.folder()
 	selected := documents(folder)
-	theirs, err := scan(ctx, ancestor, head, selected)
-	if err != nil {
-		return nil, err
-	}
 	merged, conflicts, err := merge.Merge(ctx, base.Head.Tree, head.Tree, ancestor.Tree, selected.enter)
 	if err != nil {
 		return nil, err
@@ -156,15 +177,10 @@ func (h *Hub) propose(ctx context.Context, base *View, head, ancestor *sources.S
 	if err := h.checkEmptied(ctx, now, changes); err != nil {
 		return nil, err
 	}
-	state, diff := base.State.With(head.Commit, changes...)
+	state, _ := base.State.With(head.Commit, changes...)
 	p := &Proposal{
 		State: state, Before: base.State,
 		Base: base.Head.Commit, Head: head.Commit, MergeBase: ancestor.Commit,
-		Deployments: slices.DeleteFunc(diff.Deployments, func(name string) bool { return sameDeployment(base.State, state, name) }),
-		Repos:       slices.DeleteFunc(diff.Repos, func(name string) bool { return sameRepo(base.State, state, name) }),
-	}
-	for _, c := range theirs {
-		p.Files = append(p.Files, c.Path)
 	}
 	for _, name := range conflicts {
 		if selected.match(name) {
@@ -172,26 +188,6 @@ func (h *Hub) propose(ctx context.Context, base *View, head, ancestor *sources.S
 		}
 	}
 	return p, nil
-}
-
-// sameDeployment tells whether a deployment is declared the same in two states,
-// wherever that stands.
-func sameDeployment(a, b *desired.State, name string) bool {
-	before, was := a.Deployment(name)
-	after, is := b.Deployment(name)
-	return was && is && same(*before, *after, func(d *schema.Deployment) *schema.Position { return &d.Position })
-}
-
-// sameRepo tells the same of a repo.
-func sameRepo(a, b *desired.State, name string) bool {
-	before, was := a.Repo(name)
-	after, is := b.Repo(name)
-	return was && is && same(*before, *after, func(r *schema.Repo) *schema.Position { return &r.Position })
-}
-
-func same[T any](a, b T, position func(*T) *schema.Position) bool {
-	*position(&a) = *position(&b)
-	return reflect.DeepEqual(a, b)
 }
 
 // checkEmptied makes sure that the folder of the documents would still be there:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,10 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
+	"github.com/berthdev/berth/sources/desired"
 	"github.com/berthdev/berth/sources/git"
 )
 
@@ -37,7 +37,7 @@ func (w *world) once() {
 
 func (w *world) propose(ref string) *Proposal {
 	w.t.Helper()
-	p, err := w.Propose(context.Background(), ref)
+	p, err := w.Propose(context.Background(), Ref{Name: ref})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -46,7 +46,24 @@ func (w *world) propose(ref string) *Proposal {
 
 // summary is what a proposal is about, in a line.
 func summary(p *Proposal) string {
-	return fmt.Sprintf("files %v conflicts %v deployments %v repos %v", p.Files, p.Conflicts, p.Deployments, p.Repos)
+	deployments, repos := map[string]bool{}, map[string]bool{} // that are declared otherwise
+	for _, s := range []*desired.State{p.Before, p.State} {
+		for name := range s.Deployments() {
+			was, _ := p.Before.Deployment(name)
+			is, _ := p.State.Deployment(name)
+			if !was.Same(is) {
+				deployments[name] = true
+			}
+		}
+		for name := range s.Repos() {
+			was, _ := p.Before.Repo(name)
+			is, _ := p.State.Repo(name)
+			if !was.Same(is) {
+				repos[name] = true
+			}
+		}
+	}
+	return fmt.Sprintf("conflicts %v deployments %v repos %v", p.Conflicts, slices.Sorted(maps.Keys(deployments)), slices.Sorted(maps.Keys(repos)))
 }
 
 func TestPropose(t *testing.T) {
@@ -69,7 +86,7 @@ func TestPropose(t *testing.T) {
 	if p.Base != base.Commit || p.Head != head.Commit || p.MergeBase != start.Commit {
 		t.Errorf("commits are %s %s %s", p.Base, p.Head, p.MergeBase)
 	}
-	want := "files [lab/both.yaml lab/db.yaml lab/new.yaml lab/ui.yaml lab/web.yaml] conflicts [lab/both.yaml] deployments [new ui web] repos [apps]"
+	want := "conflicts [lab/both.yaml] deployments [new ui web] repos [apps]"
 	if got := summary(p); got != want {
 		t.Errorf("proposal is about\n%s, want\n%s", got, want)
 	}
@@ -92,6 +109,11 @@ func TestPropose(t *testing.T) {
 	if w.View() != before || len(w.Sources()) != 1 || w.desired.opened() != 1 {
 		t.Error("what is followed changed")
 	}
+	asked := w.desired.lookups
+	known, err := w.Propose(context.Background(), Ref{Name: pullRef, Head: head.Commit})
+	if err != nil || summary(known) != want || w.desired.lookups != asked+1 { // the one is for the merge base
+		t.Errorf("where the head is known: %v, %v, asked %d times", known, err, w.desired.lookups-asked)
+	}
 	if again := w.propose(head.Commit); summary(again) != want {
 		t.Errorf("the second time: %s", summary(again))
 	}
@@ -108,10 +130,10 @@ func TestProposeWhatIsThere(t *testing.T) {
 	w.desired.push("second", map[string]string{"web.yaml": deployment("web", "org.same")})
 	w.once()
 	for ref, want := range map[string]string{
-		start.Commit:       "files [] conflicts [] deployments [] repos []",                 // an old commit
-		w.Head().Commit:    "files [] conflicts [] deployments [] repos []",                 // the one in force
-		"refs/pull/8/head": "files [web.yaml] conflicts [] deployments [] repos []",         // both did the same
-		merged.Commit:      "files [web.yaml] conflicts [web.yaml] deployments [] repos []", // nothing but a conflict
+		start.Commit:       "conflicts [] deployments [] repos []",         // an old commit
+		w.Head().Commit:    "conflicts [] deployments [] repos []",         // the one in force
+		"refs/pull/8/head": "conflicts [] deployments [] repos []",         // both did the same
+		merged.Commit:      "conflicts [web.yaml] deployments [] repos []", // nothing but a conflict
 	} {
 		p := w.propose(ref)
 		if got := summary(p); got != want {
@@ -149,24 +171,24 @@ func TestProposalProblems(t *testing.T) {
 
 func TestProposeErrors(t *testing.T) {
 	w := settled(t, func(o *Options) { o.Desired.Path = "lab" })
-	_, err := w.Propose(context.Background(), pullRef)
+	_, err := w.Propose(context.Background(), Ref{Name: pullRef})
 	wantKind(t, err, schema.Waiting, "not read yet")
 	start := w.desired.push("first", map[string]string{"lab/web.yaml": deployment("web", "org.web")})
 	w.desired.propose("emptied", start, map[string]string{"lab/web.yaml": ""})
 	w.desired.propose("unrelated", nil, map[string]string{"lab/web.yaml": "x"})
 	w.once()
-	_, err = w.Propose(context.Background(), "refs/pull/8/head")
+	_, err = w.Propose(context.Background(), Ref{Name: "refs/pull/8/head"})
 	wantKind(t, err, schema.Terminal, "does not exist")
-	_, err = w.Propose(context.Background(), "emptied")
+	_, err = w.Propose(context.Background(), Ref{Name: "emptied"})
 	wantKind(t, err, schema.Invalid, `no folder "lab"`)
-	_, err = w.Propose(context.Background(), "unrelated")
+	_, err = w.Propose(context.Background(), Ref{Name: "unrelated"})
 	wantKind(t, err, schema.Invalid, "no history in common")
 	w.desired.set(func(r *fakeRepo) { r.panics = true })
-	_, err = w.Propose(context.Background(), start.Commit)
+	_, err = w.Propose(context.Background(), Ref{Name: start.Commit})
 	wantKind(t, err, schema.Transient, "a bug of Berth's")
 	w.desired.set(func(r *fakeRepo) { r.panics = false })
 	w.Close()
-	_, err = w.Propose(context.Background(), start.Commit)
+	_, err = w.Propose(context.Background(), Ref{Name: start.Commit})
 	wantKind(t, err, schema.Terminal, "followed no more")
 }
 
@@ -193,7 +215,7 @@ func TestProposalsAreBounded(t *testing.T) {
 		ended := make(chan error, many)
 		for range many {
 			go func() {
-				_, err := w.Propose(context.Background(), pullRef)
+				_, err := w.Propose(context.Background(), Ref{Name: pullRef})
 				ended <- err
 			}()
 		}
@@ -203,7 +225,7 @@ func TestProposalsAreBounded(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		_, err := w.Propose(ctx, pullRef)
+		_, err := w.Propose(ctx, Ref{Name: pullRef})
 		wantKind(t, err, schema.Transient, "deadline")
 
 		w.desired.set(func(r *fakeRepo) { r.answer = nil })
@@ -236,66 +258,9 @@ func TestProposalOfTooMuch(t *testing.T) {
 	if p := w.propose("big"); len(p.Problems()) != 1 || !strings.Contains(p.Problems()[0].Error(), "big.yaml: it cannot be read") {
 		t.Errorf("problems are %v", p.Problems())
 	}
-	_, err := w.Propose(context.Background(), "much")
+	_, err := w.Propose(context.Background(), Ref{Name: "much"})
 	wantKind(t, err, schema.Invalid, "of text")
 	w.wantDeployments("web")
-}
-
-func TestProposeManifests(t *testing.T) {
-	w := settled(t)
-	apps := w.repo("apps")
-	w.desired.push("first", map[string]string{"repos.yaml": repoDocument("apps", `paths: ["apps/**"]`)})
-	start := apps.push("first", map[string]string{
-		"apps/a.yaml": manifest("org.a", "1.0.0"), "apps/b.yaml": manifest("org.b", "1.0.0"), "apps/c.yaml": manifest("org.c", "1.0.0"),
-	})
-	head := apps.propose(pullRef, start, map[string]string{
-		"apps/a.yaml": manifest("org.a", "1.1.0"), "apps/b.yaml": "", "elsewhere.yaml": manifest("org.x", "1.0.0"),
-		"apps/bad.yaml": "identifier: org.bad\nversion: 1.0.0\nflavours: 7\n", "apps/huge.yaml": "pretend to be huge",
-	})
-	base := apps.push("second", map[string]string{"apps/c.yaml": manifest("org.c", "2.0.0")})
-	w.once()
-	catalog := w.Catalog()
-	propose := func() string {
-		t.Helper()
-		p, err := w.ProposeManifests(context.Background(), "apps", pullRef)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.Base != base.Commit || p.Head != head.Commit {
-			t.Errorf("commits are %+v", p)
-		}
-		var out strings.Builder
-		fmt.Fprintln(&out, "merge base", p.MergeBase == start.Commit)
-		for _, f := range p.Files {
-			fmt.Fprintln(&out, f.Path, f.Removed, f.Releases)
-			for _, one := range f.Problems {
-				fmt.Fprintln(&out, " ", one.Error())
-			}
-		}
-		return out.String()
-	}
-	changed := `apps/a.yaml false [org.a 1.1.0]
-apps/b.yaml true []
-apps/bad.yaml false []
-  apps/bad.yaml:3:11: flavours: must be a list, not text (write it as flavours: [7])
-`
-	huge := `apps/huge.yaml false []
-  apps/huge.yaml: it cannot be read: too large
-`
-	if d := cmp.Diff("merge base true\n"+changed+huge, propose()); d != "" {
-		t.Error(d)
-	}
-	apps.set(func(r *fakeRepo) { r.shallow = true })
-	if d := cmp.Diff("merge base false\n"+changed+"apps/c.yaml false [org.c 1.0.0]\n"+huge, propose()); d != "" {
-		t.Error(d)
-	}
-	if changes, _ := w.takeChanges(); len(changes) > 0 || w.Catalog() != catalog {
-		t.Errorf("told of %+v", changes)
-	}
-	_, err := w.ProposeManifests(context.Background(), "other", pullRef)
-	wantKind(t, err, schema.Waiting, "no such repo")
-	_, err = w.ProposeManifests(context.Background(), "apps", "refs/pull/8/head")
-	wantKind(t, err, schema.Terminal, "does not exist")
 }
 
 // Real repositories: a mirror's pull request, a folder, and a clone.
@@ -320,7 +285,7 @@ func TestProposeFromARepository(t *testing.T) {
 		}
 	})
 	w.once()
-	want := "files [lab/db.yaml lab/ui.yaml] conflicts [] deployments [db ui] repos []"
+	want := "conflicts [] deployments [db ui] repos []"
 	for _, ref := range []string{"topic", pullRef} {
 		p := w.propose(ref)
 		if got := summary(p); got != want || p.State.Len() != 3 {
@@ -329,7 +294,7 @@ func TestProposeFromARepository(t *testing.T) {
 	}
 	r.git("checkout", "-q", "-b", "deep", "main")
 	r.commit("deep", map[string]string{"lab/" + strings.Repeat("d/", sources.MaxDepth+1) + "x.yaml": "x"})
-	_, err = w.Propose(context.Background(), "deep")
+	_, err = w.Propose(context.Background(), Ref{Name: "deep"})
 	wantKind(t, err, schema.Invalid, "folders deep")
 	// A work tree stands for all that is desired: what it lacks goes.
 	r.git("checkout", "-q", "topic")
@@ -337,19 +302,19 @@ func TestProposeFromARepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = "files [lab/db.yaml lab/late.yaml lab/ui.yaml] conflicts [] deployments [db late ui] repos []"
+	want = "conflicts [] deployments [db late ui] repos []"
 	if got := summary(p); got != want || p.Head != "" || p.MergeBase != p.Base || p.Base != w.Head().Commit {
 		t.Errorf("folder: %s, want %s; %+v", got, want, p)
 	}
 	r.git("checkout", "-q", "main")
-	if p, err := w.ProposeDir(context.Background(), r.dir); err != nil || len(p.Files)+len(p.Deployments) > 0 {
+	if p, err := w.ProposeDir(context.Background(), r.dir); err != nil || summary(p) != "conflicts [] deployments [] repos []" {
 		t.Errorf("the same: %v, %v", p, err)
 	}
 	_, err = w.ProposeDir(context.Background(), filepath.Join(r.dir, "nowhere"))
 	wantKind(t, err, schema.Terminal, "no such file")
 	_, err = w.ProposeDir(context.Background(), t.TempDir())
 	wantKind(t, err, schema.Invalid, `no folder "lab"`)
-	if p, err := w.ProposeManifests(context.Background(), "none", "topic"); err == nil {
+	if p, err := w.ProposeManifests(context.Background(), "none", Ref{Name: "topic"}); err == nil {
 		t.Errorf("proposal is %+v", p)
 	}
 }

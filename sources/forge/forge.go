@@ -47,13 +47,9 @@ type Status struct {
 // A PullRequest asks to have the commits of a branch in another one.
 type PullRequest struct {
 	Number int
-	Title  string // written by a stranger
-	URL    string // its page
 	Base   string // the branch that shall have the commits
 	Head   string // their newest commit: 40 hex digits
 	Ref    string // under which the base's repository serves Head, as refs/pull/7/head
-	Fork   bool   // its branch is in another repository
-	Draft  bool
 }
 
 // A Repo is one repository on a forge.
@@ -81,6 +77,11 @@ type Repo interface {
 	// PullRequests returns those that are open, the newest first; of base only,
 	// unless that is empty.
 	PullRequests(ctx context.Context, base string) ([]PullRequest, error)
+	// MergeBase returns the newest commit that the head of a pull request, as it was
+	// listed, has in common with its base: of several, the one that the forge compares
+	// with. Empty: the forge knows none, or none yet. One that is gone by now is an
+	// error, or none.
+	MergeBase(ctx context.Context, p PullRequest) (string, error)
 	// Comment keeps one comment on a pull request: the oldest that is ours and begins
 	// with the marker gets the text, or a new one is written. It writes nothing where the
 	// text is there already. Marker is an HTML comment, and the beginning of text;

@@ -90,6 +90,21 @@ func (r *remote) at(ctx context.Context, ref string) (*sources.Snapshot, error) 
 	return snapshot(o, r.loc, ref, t)
 }
 
+// here returns a commit that was fetched before, of whatever ref.
+func (r *remote) here(ctx context.Context, commit string) (*sources.Snapshot, error) {
+	if !plumbing.IsHash(commit) {
+		return nil, nil
+	}
+	if err := r.standAside(); err != nil {
+		return nil, err
+	}
+	t := target{commit: plumbing.NewHash(commit)}
+	if o := r.asides.find(ctx, t.commit); o != nil {
+		return snapshot(o, r.loc, commit, t)
+	}
+	return nil, nil
+}
+
 func (r *remote) mergeBase(ctx context.Context, a, b string) (string, error) {
 	if err := r.standAside(); err != nil {
 		return "", err

@@ -79,6 +79,11 @@ func TestAtAndMergeBase(t *testing.T) {
 			if update(t, src) != base {
 				t.Error("what is followed changed")
 			}
+			for commit, want := range map[string]bool{head: true, first: true, strings.Repeat("a", 40): false, "main": false} {
+				if here, err := src.Here(context.Background(), commit); err != nil || (here != nil && here.Commit == commit) != want {
+					t.Errorf("of %s there is %v, %v", commit, here, err)
+				}
+			}
 			wantFile(t, snap, "c.yaml", "new")
 			atError(t, src, "refs/pull/8/head", schema.Terminal, "no branch, tag or version matches")
 			atError(t, src, strings.Repeat("a", 40), schema.Terminal, "no commit", "check the commit hash")
@@ -95,12 +100,15 @@ func TestAtFetchesWhatIsMissing(t *testing.T) {
 	noise := make([]byte, 200<<10)
 	rand.NewChaCha8([32]byte{3}).Read(noise)
 	first := r.push("first", "noise.bin", string(noise), "a.yaml", "1")
-	r.pull(7, first, "a.yaml", "2")
+	head := r.pull(7, first, "a.yaml", "2")
 	s := newServer(t, r)
 	for _, history := range []bool{true, false} {
 		src := open(t, Options{Dir: openDir(t), URL: s.repoURL(), Ref: "main", History: history})
 		atError(t, src, "refs/pull/7/head", schema.Waiting, "not read yet")
 		update(t, src)
+		if snap, err := src.Here(context.Background(), head); snap != nil || err != nil {
+			t.Errorf("history=%t: before it is fetched there is %v, %v", history, snap, err)
+		}
 		s.sent.Store(0)
 		wantFile(t, at(t, src, "refs/pull/7/head"), "a.yaml", "2")
 		if n := s.sent.Load(); n > 20<<10 {
@@ -114,6 +122,11 @@ func TestAtFetchesWhatIsMissing(t *testing.T) {
 		at(t, src, first)
 		if n := s.requests.Load(); n != 1 {
 			t.Errorf("history=%t: the commit in force was asked for", history)
+		}
+		snap, err := src.Here(context.Background(), head)
+		must(t, err)
+		if n := s.requests.Load(); n != 1 || snap == nil || snap.Commit != head {
+			t.Errorf("history=%t: what was fetched is %v, after %d requests", history, snap, n)
 		}
 	}
 }

@@ -53,6 +53,8 @@ func (f *folder) at(context.Context, string) (*sources.Snapshot, error) {
 	return nil, fail(schema.Terminal, "name a git repository", errors.New("a folder that is no repository has no refs"))
 }
 
+func (f *folder) here(context.Context, string) (*sources.Snapshot, error) { return nil, nil }
+
 func (f *folder) mergeBase(context.Context, string, string) (string, error) { return "", nil }
 
 func (f *folder) proposals() string { return "" }

@@ -123,6 +123,18 @@ func (l *local) at(ctx context.Context, ref string) (*sources.Snapshot, error) {
 	return snapshot(o, l.loc, ref, t)
 }
 
+func (l *local) here(_ context.Context, commit string) (*sources.Snapshot, error) {
+	o := l.known()
+	if o == nil || !plumbing.IsHash(commit) {
+		return nil, nil
+	}
+	t := target{commit: plumbing.NewHash(commit)}
+	if found, err := o.has(t.commit); err != nil || !found {
+		return nil, err
+	}
+	return snapshot(o, l.loc, commit, t)
+}
+
 // open finds the repository, which may have been replaced by another one.
 func (l *local) open() (*filesystem.Storage, *objects, error) {
 	found, err := findLayout(l.loc.Path)

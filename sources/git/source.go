@@ -74,7 +74,7 @@ func Open(opts Options) (sources.Source, error) {
 }
 
 // A repository is what a follower follows. Its methods are called one at a time,
-// but at and mergeBase beside the others, and proposals beside all.
+// but at, here and mergeBase beside the others, and proposals beside all.
 type repository interface {
 	// update returns the snapshot of what the ref points to now; the very same
 	// as current if that has not changed.
@@ -83,6 +83,7 @@ type repository interface {
 	contains(ctx context.Context, newer, older string) (bool, error)
 	history(ctx context.Context, commit string, n int) ([]sources.Commit, error)
 	at(ctx context.Context, ref string) (*sources.Snapshot, error)
+	here(ctx context.Context, commit string) (*sources.Snapshot, error)
 	mergeBase(ctx context.Context, a, b string) (string, error)
 	proposals() string
 	secrets() []string
@@ -96,7 +97,7 @@ type follower struct {
 	shown   string
 	timeout time.Duration
 	turn    chan struct{} // held by the call that is running
-	beside  chan struct{} // held by the call of At or MergeBase that is running
+	beside  chan struct{} // held by the call of At, Here or MergeBase that is running
 	life    context.Context
 	end     context.CancelFunc
 	closing sync.Once
@@ -156,6 +157,15 @@ func (f *follower) History(ctx context.Context, commit string, n int) (found []s
 func (f *follower) At(ctx context.Context, ref string) (snap *sources.Snapshot, err error) {
 	err = f.call(ctx, f.beside, func(ctx context.Context) error {
 		snap, err = f.repo.at(ctx, ref)
+		return err
+	})
+	return snap, err
+}
+
+// Here returns the snapshot of a commit that needs no fetch; nil: it does.
+func (f *follower) Here(ctx context.Context, commit string) (snap *sources.Snapshot, err error) {
+	err = f.call(ctx, f.beside, func(ctx context.Context) error {
+		snap, err = f.repo.here(ctx, commit)
 		return err
 	})
 	return snap, err

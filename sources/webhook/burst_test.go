@@ -44,6 +44,7 @@ func (s *fakeSource) Stored(context.Context) (*sources.Snapshot, error)         
 func (s *fakeSource) Contains(context.Context, string, string) (bool, error)         { return false, nil }
 func (s *fakeSource) History(context.Context, string, int) ([]sources.Commit, error) { return nil, nil }
 func (s *fakeSource) At(context.Context, string) (*sources.Snapshot, error)          { return nil, nil }
+func (s *fakeSource) Here(context.Context, string) (*sources.Snapshot, error)        { return nil, nil }
 func (s *fakeSource) MergeBase(context.Context, string, string) (string, error)      { return "", nil }
 func (s *fakeSource) Proposals() string                                              { return "" }
 func (s *fakeSource) Close() error                                                   { return nil }

@@ -39,10 +39,19 @@ func TestProposalsOfOthers(t *testing.T) {
 	w.push(w.apps)
 	w.awaitStatus(w.appRepo, broken, "berth/manifest", "failure: hello/manifest.yaml:2:10: version: must be text")
 
+	// What its base did since is none of a pull request's.
+	w.git(w.apps, "switch", "-q", "main")
+	w.awaitStatus(w.appRepo, w.release("0.1.1"), "berth/manifest", "success: org.example.hello 0.1.1 in the catalog")
+	w.git(w.apps, "switch", "-q", "-c", "text", "main~1")
+	w.commit(w.apps, "Write", map[string]string{"README.md": "one"})
+	text := w.publish(w.apps, "Write more", map[string]string{"README.md": "two"})
+	w.appRepo.Open("Write", "text")
+	w.awaitStatus(w.appRepo, text, "berth/manifest", "success: no manifest changes")
+
 	if w.count() > 0 {
 		t.Error("a pull request started a container")
 	}
-	if out, code := w.berth("", "get", "apps", "--server", "http://"+w.listen); code != 0 || strings.Contains(out, "0.2.0") || !strings.Contains(out, "0.1.0") {
+	if out, code := w.berth("", "get", "apps", "--server", "http://"+w.listen); code != 0 || strings.Contains(out, "0.2.0") || !strings.Contains(out, "0.1.1") {
 		t.Errorf("the catalog: %d\n%s", code, out)
 	}
 	w.nothingLeaked()

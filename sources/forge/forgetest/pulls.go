@@ -3,9 +3,10 @@ package forgetest
 import (
 	"cmp"
 	"fmt"
-	"net/url"
 	"slices"
+	"strings"
 
+	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/forge"
 )
 
@@ -14,15 +15,6 @@ func (f *fixture) expectPullRequests(base string, want ...forge.PullRequest) {
 	f.Helper()
 	got, err := f.repo.PullRequests(f.ctx, base)
 	f.must(err)
-	for i, p := range got {
-		if u, err := url.Parse(p.URL); err != nil || u.Host == "" {
-			f.Errorf("pull request %d has the page %q", p.Number, p.URL)
-		}
-		got[i].URL = ""
-	}
-	for i := range want {
-		want[i].URL = ""
-	}
 	if !slices.Equal(got, want) {
 		f.Errorf("pull requests of %q are\n%+v, want\n%+v", base, got, want)
 	}
@@ -64,4 +56,25 @@ func testPullRequestPages(f *fixture) {
 	}
 	slices.Reverse(want)
 	f.expectPullRequests("main", want[:min(count, forge.MaxPullRequests)]...)
+}
+
+// testMergeBase has the forge tell where pull requests left their bases, which have
+// got other commits since.
+func testMergeBase(f *fixture) {
+	for _, p := range []Proposal{{Title: "here", Base: "main"}, {Title: "from a fork", Base: "main", Fork: true}, {Title: "elsewhere", Base: "next"}} {
+		f.Commit(f.T)
+		opened := f.Open(f.T, p)
+		f.Commit(f.T)
+		want := f.MergeBase(f.T, opened.Number)
+		if got, err := f.repo.MergeBase(f.ctx, opened); err != nil || got != want || want == "" {
+			f.Errorf("%s: the merge base is %q, %v, want %q", p.Title, got, err, want)
+		}
+		former := opened
+		former.Head = strings.Repeat("0", len(opened.Head))
+		if got, _ := f.repo.MergeBase(f.ctx, former); got != "" {
+			f.Errorf("%s: the merge base of a commit that is not there is %q", p.Title, got)
+		}
+	}
+	_, err := f.repo.MergeBase(f.ctx, forge.PullRequest{Number: 1, Base: "main", Head: "main"})
+	f.failure(err, schema.Terminal)
 }

@@ -36,8 +36,10 @@ type Harness struct {
 	// Commit makes a new commit in the repository and returns its hash.
 	Commit func(t testing.TB) string
 	// Open opens a pull request with a new commit, and returns what the client
-	// shall see of it; its URL is not compared.
+	// shall see of it.
 	Open func(t testing.TB, p Proposal) forge.PullRequest
+	// MergeBase returns where a pull request left its base.
+	MergeBase func(t testing.TB, number int) string
 	// Close closes a pull request without merging it.
 	Close func(t testing.TB, number int)
 	// Comments returns the texts of a pull request's comments, the oldest first.
@@ -94,6 +96,7 @@ var (
 		{"StatusConcurrent", testStatusConcurrent},
 		{"PullRequests", testPullRequests},
 		{"PullRequestPages", testPullRequestPages},
+		{"MergeBase", testMergeBase},
 		{"Comment", testComment},
 		{"CommentOfOthers", testCommentOfOthers},
 		{"CommentPages", testCommentPages},
@@ -192,7 +195,7 @@ type call struct {
 // calls returns one use of each method, all of which the forge carries out.
 func (f *fixture) calls() []call {
 	commit := f.Commit(f.T)
-	number := f.Open(f.T, Proposal{Title: "a proposal", Base: "main"}).Number
+	proposal := f.Open(f.T, Proposal{Title: "a proposal", Base: "main"})
 	said := 0
 	return []call{
 		{"Statuses", func(ctx context.Context, r forge.Repo) error {
@@ -207,9 +210,13 @@ func (f *fixture) calls() []call {
 			_, err := r.PullRequests(ctx, "main")
 			return err
 		}},
+		{"MergeBase", func(ctx context.Context, r forge.Repo) error {
+			_, err := r.MergeBase(ctx, proposal)
+			return err
+		}},
 		{"Comment", func(ctx context.Context, r forge.Repo) error {
 			said++
-			return r.Comment(ctx, number, marker, fmt.Sprint(marker, "\nlook ", said))
+			return r.Comment(ctx, proposal.Number, marker, fmt.Sprint(marker, "\nlook ", said))
 		}},
 	}
 }

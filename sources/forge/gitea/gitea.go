@@ -5,6 +5,7 @@
 //   - pages are asked for with limit, and hold 50 at most, or what its owner allows;
 //   - pull requests are filtered by base_branch, and come the newest first unless
 //     another order is asked for; a Gitea older than that parameter lists all;
+//   - a pull request knows its merge base, and commits are not compared;
 //   - all comments of a pull request come at once;
 //   - a commit or pull request that is not there makes it answer 500.
 //
@@ -26,6 +27,7 @@ var dialect = github.Dialect{
 	Letters: letters,
 	Capped:  true,
 	Whole:   true,
+	Kept:    true,
 	Vague:   true,
 }
 

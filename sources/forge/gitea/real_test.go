@@ -24,7 +24,7 @@ func TestConformanceReal(t *testing.T) {
 	count := 0
 	fresh := func() *world {
 		count++
-		w := &world{repo: owner.NewRepo(fmt.Sprint("desired-", count)), owner: owner, stranger: stranger}
+		w := &world{repo: owner.NewRepo(fmt.Sprint("desired-", count)), owner: owner, stranger: stranger, left: map[int]string{}}
 		w.repo.Admit(robot, "write")
 		w.commit(owner, w.repo, map[string]any{"branch": "main"})
 		owner.Do(http.MethodPost, api(w.repo)+"/branches", map[string]any{"new_branch_name": "next", "old_branch_name": "main"}, nil)
@@ -37,11 +37,13 @@ func TestConformanceReal(t *testing.T) {
 			w = fresh()
 		}
 		return forgetest.Harness{
-			API:      f.URL + "/api/v1",
-			Connect:  connect(w.repo.Owner+"/"+w.repo.Name, "", token, page),
-			Secrets:  []string{token},
-			Commit:   func(testing.TB) string { return w.commit(owner, w.repo, map[string]any{"branch": "main"}) },
-			Open:     w.open,
+			API:       f.URL + "/api/v1",
+			Connect:   connect(w.repo.Owner+"/"+w.repo.Name, "", token, page),
+			Secrets:   []string{token},
+			Commit:    func(testing.TB) string { return w.commit(owner, w.repo, map[string]any{"branch": "main"}) },
+			Open:      w.open,
+			MergeBase: func(_ testing.TB, number int) string { return w.left[number] },
+
 			Close:    w.close,
 			Comments: w.comments,
 			Remark: func(_ testing.TB, number int, text string) {
@@ -58,6 +60,7 @@ type world struct {
 	repo, fork      *giteatest.Repo
 	owner, stranger *giteatest.User
 	files           int
+	left            map[int]string // where each pull request left its base
 }
 
 func api(r *giteatest.Repo) string { return "repos/" + r.Owner + "/" + r.Name }
@@ -88,12 +91,16 @@ func (w *world) open(_ testing.TB, p forgetest.Proposal) forge.PullRequest {
 	if p.Draft {
 		title = "WIP: " + title // is what makes it one
 	}
+	var base struct {
+		Commit struct {
+			ID string `json:"id"`
+		} `json:"commit"`
+	}
+	by.Do(http.MethodGet, api(from)+"/branches/"+p.Base, nil, &base)
 	head := w.commit(by, from, map[string]any{"branch": p.Base, "new_branch": branch})
 	number := w.repo.As(by).OpenPull(title, prefix+branch, p.Base).Number
-	return forge.PullRequest{
-		Number: number, Title: title, Base: p.Base, Head: head, Ref: fmt.Sprintf("refs/pull/%d/head", number),
-		Fork: p.Fork, Draft: p.Draft,
-	}
+	w.left[number] = base.Commit.ID
+	return forge.PullRequest{Number: number, Base: p.Base, Head: head, Ref: fmt.Sprintf("refs/pull/%d/head", number)}
 }
 
 func (w *world) close(_ testing.TB, number int) {

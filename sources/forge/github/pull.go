@@ -4,31 +4,29 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/berthdev/berth/sources/forge"
 	"github.com/berthdev/berth/sources/forge/rest"
 )
 
-const opPulls = "list pull requests"
+const (
+	opPulls     = "list pull requests"
+	opMergeBase = "find the merge base"
+)
 
 // A pull is a pull request as the API shows it.
 type pull struct {
-	Number  int    `json:"number"`
-	Title   string `json:"title"`
-	HTMLURL string `json:"html_url"`
-	Draft   bool   `json:"draft"`
-	Base    end    `json:"base"`
-	Head    end    `json:"head"`
+	Number int `json:"number"`
+	Base   end `json:"base"`
+	Head   end `json:"head"`
 }
 
 // An end is a branch of a pull request.
 type end struct {
-	Ref  string `json:"ref"`
-	SHA  string `json:"sha"`
-	Repo *struct {
-		ID int64 `json:"id"`
-	} `json:"repo"` // null: it was deleted
+	Ref string `json:"ref"`
+	SHA string `json:"sha"`
 }
 
 // A page is one of a list, kept for when the forge says that it is the same.
@@ -104,9 +102,50 @@ func (r *Repo) pulls(ctx context.Context, base string, n int) (page, error) {
 // request returns what is seen of a pull request; false if it is not to another
 // base, or the forge tells no commit of it.
 func (p pull) request(base string) (forge.PullRequest, bool) {
-	fork := p.Head.Repo == nil || p.Base.Repo == nil || p.Head.Repo.ID != p.Base.Repo.ID
 	return forge.PullRequest{
-		Number: p.Number, Title: p.Title, URL: p.HTMLURL, Base: p.Base.Ref, Head: p.Head.SHA,
-		Ref: fmt.Sprintf("refs/pull/%d/head", p.Number), Fork: fork, Draft: p.Draft,
+		Number: p.Number, Base: p.Base.Ref, Head: p.Head.SHA, Ref: fmt.Sprintf("refs/pull/%d/head", p.Number),
 	}, p.Number > 0 && hash.MatchString(p.Head.SHA) && (base == "" || p.Base.Ref == base)
+}
+
+// MergeBase implements [forge.Repo].
+func (r *Repo) MergeBase(ctx context.Context, p forge.PullRequest) (commit string, err error) {
+	if err := r.checkCommit(opMergeBase, p.Head); err != nil {
+		return "", err
+	}
+	if r.dialect.Kept {
+		commit, err = r.keptMergeBase(ctx, p)
+	} else {
+		commit, err = r.compare(ctx, p)
+	}
+	if err != nil || !hash.MatchString(commit) {
+		return "", err
+	}
+	return commit, nil
+}
+
+// compare has the forge look for the merge base.
+func (r *Repo) compare(ctx context.Context, p forge.PullRequest) (string, error) {
+	var found struct {
+		Commit struct {
+			SHA string `json:"sha"`
+		} `json:"merge_base_commit"`
+	}
+	path := "/compare/" + url.PathEscape(p.Base) + "..." + p.Head
+	// The first page of commits comes with all that they change, which may be long.
+	_, err := r.do(ctx, rest.Call{Op: opMergeBase, Path: path, Query: r.query(2, 1)}, &found)
+	return found.Commit.SHA, err
+}
+
+// keptMergeBase returns the merge base that the pull request has; none, if that is of
+// another head.
+func (r *Repo) keptMergeBase(ctx context.Context, p forge.PullRequest) (string, error) {
+	var now struct {
+		Head      end    `json:"head"`
+		MergeBase string `json:"merge_base"`
+	}
+	_, err := r.do(ctx, rest.Call{Op: opMergeBase, Path: fmt.Sprintf("/pulls/%d", p.Number)}, &now)
+	if now.Head.SHA != p.Head {
+		return "", err
+	}
+	return now.MergeBase, err
 }

@@ -4,8 +4,8 @@
 // GitHub's.
 //
 // A token needs the permissions commit statuses and pull requests, read and
-// write, and metadata, read; a classic one, the scope repo. An App needs the
-// same, and contents, read, to fetch with its token.
+// write, and contents and metadata, read; a classic one, the scope repo. An App
+// needs the same.
 package github
 
 import (
@@ -35,6 +35,8 @@ type Dialect struct {
 	Capped bool
 	// Whole tells that the comments of a pull request come on one page.
 	Whole bool
+	// Kept tells that a pull request knows its merge base.
+	Kept bool
 	// Vague tells that 500 may mean that something is not there.
 	Vague bool
 }

@@ -53,11 +53,10 @@ func TestConformance(t *testing.T) {
 			Commit:  func(testing.TB) string { return p.Commit("main") },
 			Open: func(_ testing.TB, o forgetest.Proposal) forge.PullRequest {
 				n, head := p.Open(gitlabtest.Proposal{Title: o.Title, Target: o.Base, Fork: o.Fork, Gone: o.Gone, Draft: o.Draft})
-				return forge.PullRequest{
-					Number: n, Title: o.Title, Base: o.Base, Head: head, Fork: o.Fork, Draft: o.Draft,
-					Ref: "refs/merge-requests/" + strconv.Itoa(n) + "/head",
-				}
+				return forge.PullRequest{Number: n, Base: o.Base, Head: head, Ref: "refs/merge-requests/" + strconv.Itoa(n) + "/head"}
 			},
+			MergeBase: func(_ testing.TB, number int) string { return p.MergeBase(number) },
+
 			Close:    func(_ testing.TB, number int) { p.Close(number) },
 			Comments: func(_ testing.TB, number int) []string { return p.Notes(number) },
 			Remark:   func(_ testing.TB, number int, text string) { p.Remark(number, s.Stranger, text) },

@@ -13,13 +13,8 @@ import (
 // A mergeRequest is what GitLab tells of one.
 type mergeRequest struct {
 	Number int    `json:"iid"` // in the project; the id is that in the whole GitLab
-	Title  string `json:"title"`
-	URL    string `json:"web_url"`
 	Base   string `json:"target_branch"`
 	Head   string `json:"sha"`
-	Source *int64 `json:"source_project_id"` // null: it was deleted
-	Target int64  `json:"target_project_id"`
-	Draft  bool   `json:"draft"`
 }
 
 // ref is under which the project itself has the merge request's head.
@@ -34,10 +29,7 @@ func (r *Repo) PullRequests(ctx context.Context, base string) ([]forge.PullReque
 	var out []forge.PullRequest
 	_, err := pages(ctx, r, rest.Call{Op: "list merge requests", Path: "/merge_requests", Query: query}, func(m mergeRequest) bool {
 		if m.Number > 0 && hash.MatchString(m.Head) { // one without commits has no head
-			out = append(out, forge.PullRequest{
-				Number: m.Number, Title: m.Title, URL: m.URL, Base: m.Base, Head: m.Head, Ref: m.ref(),
-				Fork: m.Source == nil || *m.Source != m.Target, Draft: m.Draft,
-			})
+			out = append(out, forge.PullRequest{Number: m.Number, Base: m.Base, Head: m.Head, Ref: m.ref()})
 		}
 		return len(out) < forge.MaxPullRequests
 	})
@@ -47,6 +39,22 @@ func (r *Repo) PullRequests(ctx context.Context, base string) ([]forge.PullReque
 	// What is opened in between moves others to the next page, where they come again.
 	slices.SortFunc(out, func(a, b forge.PullRequest) int { return b.Number - a.Number })
 	return slices.CompactFunc(out, func(a, b forge.PullRequest) bool { return a.Number == b.Number }), nil
+}
+
+// MergeBase implements [forge.Repo].
+func (r *Repo) MergeBase(ctx context.Context, p forge.PullRequest) (string, error) {
+	const op = "find the merge base"
+	if err := r.checkCommit(op, p.Head); err != nil {
+		return "", err
+	}
+	var found struct {
+		ID string `json:"id"`
+	}
+	call := rest.Call{Op: op, Path: "/repository/merge_base", Query: url.Values{"refs[]": {p.Base, p.Head}}}
+	if _, err := r.do(ctx, call, &found); err != nil || !hash.MatchString(found.ID) {
+		return "", err
+	}
+	return found.ID, nil
 }
 
 // refOf returns the ref of an open merge request that has the commit, its head if
