@@ -40,7 +40,7 @@ func (a *writer) clear(ctx context.Context, v *view, why string) error {
 		}
 	}
 	for _, c := range v.claims {
-		if c.Annotations[annotationKeep] == "false" {
+		if !keeps(c) {
 			if err := a.remove(ctx, claimKind, c, why); err != nil {
 				return err
 			}

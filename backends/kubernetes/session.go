@@ -319,11 +319,17 @@ func (s *session) views(deployment string) map[string]*view {
 	return out
 }
 
-// names returns the names of the deployments of which there is something.
+// names returns the names of the deployments of which there is something, volumes
+// apart that are to be kept.
 func (s *session) names() []string {
 	var out []string
-	for _, k := range []*kind{deployments, podKind} {
+	for _, k := range []*kind{deployments, podKind, services} {
 		out = append(out, s.caches[k].GetIndexer().ListIndexFuncValues(byDeployment)...)
+	}
+	for _, found := range s.caches[claimKind].GetStore().List() {
+		if c := found.(object); made(c) && !keeps(c) { //nolint:forcetypeassert // the cache holds nothing else
+			out = append(out, c.GetLabels()[labelDeployment])
+		}
 	}
 	return sortedSet(out)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/desired"
 )
 
 // withCluster adds a backend that orchestrates, and that comes last by its priority.
@@ -111,6 +112,59 @@ func TestOrchestratedSettles(t *testing.T) {
 				t.Errorf("%d replicas on %s: %d pods and %d objects", n, place, pods, objects)
 			}
 		}
+	}
+}
+
+// remains lets there be only what is left of a deployment on a backend.
+func remains(name, backend string) func(*world) {
+	return func(w *world) {
+		w.pods[name] = []backends.Pod{{Backend: backend, ID: "svc", Name: name, Deployment: name, State: backends.PodAbsent}}
+	}
+}
+
+// What is left of a deployment is removed if it is declared no more, and is in the
+// way of nothing else.
+func TestLeftover(t *testing.T) {
+	cluster := on("cluster")
+	broken := func(w *world) {
+		w.files = append(w.files, desired.FileChange{Path: "broken.yaml", Raw: []byte("name: jane"), Parsed: schema.DesiredFile{
+			Problems: schema.Problems{{Line: 3, Column: 5, Message: "unknown key"}},
+		}})
+	}
+	withdrawn := func(w *world) { delete(w.docs, "john") }
+	four := func(w *world) {
+		for i := range 4 {
+			w.declare(numbered("db", i), "org.db")
+		}
+	}
+	for _, s := range []story{
+		{name: "it is declared", after: all(withCluster, database(cluster), remains("john", "cluster")),
+			want: want{action: Create, at: "vanilla@cluster", says: []string{"no pod is there"}}},
+		{name: "it is declared with no replicas", after: all(withCluster, database(cluster, replicas(0)), remains("john", "cluster")),
+			want: want{action: Create, says: []string{"the object that stands for it is missing"}}},
+		{name: "it is declared elsewhere", after: all(withCluster, database(on("lab")), remains("john", "cluster")),
+			want: want{action: Replace, at: "vanilla@lab", says: []string{"it moves to lab, from cluster"}}},
+		{name: "it is declared, and may run elsewhere", after: all(withCluster, database(), remains("john", "cluster"), func(w *world) { w.backend("lab").Known = false }),
+			want: want{action: Wait, says: []string{"lab"}}},
+		{name: "declared no more", after: all(withCluster, remains("john", "cluster")), want: want{action: Remove, says: []string{"declared no more"}}},
+		{name: "declared no more, and its pods go", after: all(withCluster, remains("john", "cluster"), func(w *world) {
+			w.pods["john"] = append(w.pods["john"], backends.Pod{Backend: "cluster", ID: "p", Deployment: "john", Source: "john.yaml", State: backends.PodGoing})
+		}), want: want{action: Remove}},
+		{name: "it is not known what declared it", after: all(withCluster, remains("john", "cluster"), broken),
+			want: want{action: Hold, kind: schema.Invalid, says: []string{"broken.yaml:3:5", "what is left of it stays"}}},
+		{name: "nothing is removed now", after: all(withCluster, remains("john", "cluster"), says(func(in *Input) { in.Unreadable = "folder apps cannot be read" })),
+			want: want{action: Hold, kind: schema.Waiting}},
+		{name: "its backend does not answer", after: all(withCluster, remains("john", "cluster"), func(w *world) { w.backend("cluster").Problem = "away" }),
+			want: want{action: Wait, says: []string{"removed once their backend answers"}}},
+		{name: "its removal was cut off", before: all(withCluster, database(cluster, replicas(0))), after: all(withdrawn, remains("john", "cluster")),
+			want: want{action: Remove}},
+		{name: "what is left of many counts for no more than half", before: four, after: all(withCluster, func(w *world) {
+			for i := range 9 {
+				remains(numbered("old", i), "cluster")(w)
+			}
+		}, remains("john", "cluster")), want: want{action: Remove}},
+	} {
+		s.run(t)
 	}
 }
 
