@@ -178,15 +178,9 @@ func (a *writer) makeNamespace(ctx context.Context, name string) error {
 			Hint: "make it, or set namespaces.create in the backend's configuration",
 		}
 	}
-	space := a.namespaceObject(name)
-	space.ResourceVersion = absent
-	data, err := json.Marshal(space)
-	if err != nil {
-		return err
-	}
 	step := backends.Step{Deployment: a.deployment, Verb: "create", Detail: "Namespace " + name}
 	a.report(step)
-	if _, err := a.api.apply(ctx, namespaces, "", name, data, false); err != nil && !apierrors.IsConflict(err) {
+	if err := a.api.createNamespace(ctx, a.namespaceObject(name)); err != nil && !apierrors.IsAlreadyExists(err) {
 		return classify("create", "Namespace "+name, err)
 	}
 	step.Done = true
