@@ -91,6 +91,11 @@ type ImagePruner interface {
 type Capacity struct {
 	CPU    schema.CPU
 	Memory schema.Bytes
+	// KeptCPU and KeptMemory are how much of them is on hosts that are kept for pods
+	// with GPUs: no other pod may use it.
+	KeptCPU    schema.CPU
+	KeptMemory schema.Bytes
+
 	Arch   string // as Go names it: amd64, arm64
 	OS     string // linux
 	GPUs   []GPU

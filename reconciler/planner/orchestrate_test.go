@@ -182,6 +182,42 @@ func TestAbsentHoldsNothing(t *testing.T) {
 	}
 }
 
+// What is kept for pods with GPUs is for these alone.
+func TestKeptForGPUs(t *testing.T) {
+	kept := func(w *world) {
+		withCluster(w)
+		w.backend("cluster").Capacity.KeptCPU, w.backend("cluster").Capacity.KeptMemory = 60_000, 240e9
+	}
+	needs := func(app, version, flavour string, s schema.Selector) func(*world) {
+		return func(w *world) {
+			f := w.flavour(app, version, flavour)
+			f.Selectors = append(f.Selectors, s)
+		}
+	}
+	cpus := schema.Selector{Kind: schema.SelectCPU, Count: 16, Required: true, Weight: 1}
+	cluster := on("cluster")
+	busy := func(w *world) { // a pod with a GPU that states more than others may use
+		w.declare("busy", "org.stardist", cluster, flavour("cuda"), memory(100e9), gpuNumber(1))
+		d := New(w.input())
+		busy, _ := d.Decision("busy")
+		w.start(busy.Workload, 0)
+		w.edit("busy", 0, func(p *backends.Pod) { p.CPU, p.Memory = 32_000, 100e9 })
+	}
+	for _, s := range []story{
+		{name: "too many CPUs without a GPU", after: all(kept, needs("org.db", "1.0.0", "vanilla", cpus), database(cluster)), want: want{action: Hold, says: []string{"cpu"}}},
+		{name: "as many with one", after: all(kept, needs("org.stardist", "0.4.10", "cuda", cpus), stardist(cluster, flavour("cuda"))), want: want{action: Create, at: "cuda@cluster"}},
+		{name: "too much memory without a GPU", after: all(kept, database(cluster, memory(20e9))), want: want{action: Hold, says: []string{"needs 20GB memory, it has 16GB"}}},
+		{name: "as much with one", after: all(kept, stardist(cluster, flavour("cuda"), memory(20e9))), want: want{action: Create}},
+		{name: "beside a pod with a GPU", after: all(kept, busy, database(cluster, memory(10e9))), want: want{action: Create}},
+		{name: "what others took", after: all(kept, func(w *world) { w.declare("another", "org.db", cluster, memory(10e9)) }, database(cluster, memory(10e9))),
+			want: want{action: Wait, says: []string{"6GB of 16GB is free"}}},
+		{name: "no host is open", after: all(kept, func(w *world) { w.backend("cluster").Capacity.KeptCPU = 64_000 }, database(cluster)),
+			want: want{action: Hold, says: []string{"all of it is kept for pods with GPUs"}}},
+	} {
+		s.run(t)
+	}
+}
+
 // What a flavour needs is told to engines that choose among hosts, and to no other.
 func TestNeeds(t *testing.T) {
 	w := newWorld()
