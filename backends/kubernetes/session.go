@@ -76,7 +76,7 @@ func (b *Backend) open() *session {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(b.ctx)
 	ctx := klog.NewContext(s.ctx, logr.Discard()) // what matters is told as an error
-	var filled []cache.DoneChecker
+	var filled []<-chan struct{}
 	for _, k := range cached {
 		informer := s.informer(k)
 		handle, err := informer.AddEventHandler(s.handler(k))
@@ -84,15 +84,21 @@ func (b *Backend) open() *session {
 			s.cancel(err)
 			return s
 		}
-		s.caches[k], filled = informer, append(filled, handle.HasSyncedChecker())
+		s.caches[k], filled = informer, append(filled, handle.HasSyncedChecker().Done())
 	}
+	nodes, err := s.watchNodes(ctx)
+	if err != nil {
+		s.cancel(err)
+		return s
+	}
+	filled = append(filled, nodes)
 	for _, informer := range s.caches {
 		s.running.Go(func() { informer.RunWithContext(ctx) })
 	}
 	s.running.Go(func() {
 		for _, f := range filled {
 			select {
-			case <-f.Done():
+			case <-f:
 			case <-s.ctx.Done():
 				return
 			}
