@@ -91,6 +91,11 @@ type ImagePruner interface {
 type Capacity struct {
 	CPU    schema.CPU
 	Memory schema.Bytes
+	// KeptCPU and KeptMemory are how much of them is on hosts that are kept for pods
+	// with GPUs: no other pod may use it.
+	KeptCPU    schema.CPU
+	KeptMemory schema.Bytes
+
 	Arch   string // as Go names it: amd64, arm64
 	OS     string // linux
 	GPUs   []GPU
@@ -190,7 +195,9 @@ const (
 	PodGoing      PodState = "going"  // being removed
 	// PodAbsent: there is no pod, but the object that stands for the deployment on
 	// an engine that orchestrates: it remembers what pods would be made of. It is
-	// told so that Berth sees what it made; it is never counted as a pod.
+	// told so that Berth sees what it made; it is never counted as a pod. Without a
+	// SpecHash it stands for what is left of a deployment that has no such object: see
+	// Leftover.
 	PodAbsent PodState = "absent"
 )
 
@@ -254,6 +261,10 @@ func (p Pod) Ready(now time.Time) (ready bool, at time.Time) {
 	}
 	return true, time.Time{}
 }
+
+// Leftover tells whether the pod is none, but stands for objects that are left of a
+// deployment, such as its Service: if it is declared no more, they are to be removed.
+func (p Pod) Leftover() bool { return p.State == PodAbsent && p.SpecHash == "" }
 
 // mostDoubt is how long a pod must run at most to be ready for the restarts that
 // it has behind it. It is the longest that a Docker Engine waits between two.

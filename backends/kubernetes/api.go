@@ -88,7 +88,7 @@ func (a *api) of(k *kind) *rest.RESTClient {
 // get reads an object; one that the API server's own cache holds is new enough.
 func (a *api) get(ctx context.Context, k *kind, namespace, name string) (object, error) {
 	out := k.empty()
-	err := a.of(k).Get().NamespaceIfScoped(namespace, k != namespaces).Resource(k.resource).Name(name).
+	err := a.of(k).Get().Namespace(namespace).Resource(k.resource).Name(name).
 		VersionedParams(&metav1.GetOptions{ResourceVersion: "0"}, a.params).Timeout(callTimeout).Do(ctx).Into(out)
 	return out, err
 }
@@ -96,10 +96,17 @@ func (a *api) get(ctx context.Context, k *kind, namespace, name string) (object,
 // apply sets the fields of an object that stand in data, by server-side apply.
 func (a *api) apply(ctx context.Context, k *kind, namespace, name string, data []byte, force bool) (object, error) {
 	out := k.empty()
-	err := a.of(k).Patch(types.ApplyPatchType).NamespaceIfScoped(namespace, k != namespaces).Resource(k.resource).Name(name).
+	err := a.of(k).Patch(types.ApplyPatchType).Namespace(namespace).Resource(k.resource).Name(name).
 		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager, Force: &force}, a.params).
 		Body(data).Timeout(callTimeout).Do(ctx).Into(out)
 	return out, err
+}
+
+// createNamespace makes a namespace: unlike apply, that takes no right to change
+// those that are there.
+func (a *api) createNamespace(ctx context.Context, n *corev1.Namespace) error {
+	return a.core.Post().Resource(namespaces.resource).VersionedParams(&metav1.CreateOptions{FieldManager: FieldManager}, a.params).
+		Body(n).Timeout(callTimeout).Do(ctx).Error()
 }
 
 // merge changes fields of an object by a JSON merge patch.

@@ -34,8 +34,11 @@ func (s settings) capacity(nodes []*corev1.Node, version string) backends.Capaci
 	}
 	slices.SortFunc(open, func(a, b *corev1.Node) int { return strings.Compare(a.Name, b.Name) })
 	for _, n := range open {
-		c.CPU += schema.CPU(n.Status.Allocatable.Cpu().MilliValue())
-		c.Memory += schema.Bytes(n.Status.Allocatable.Memory().Value())
+		cpu, memory := schema.CPU(n.Status.Allocatable.Cpu().MilliValue()), schema.Bytes(n.Status.Allocatable.Memory().Value())
+		c.CPU, c.Memory = c.CPU+cpu, c.Memory+memory
+		if s.keptForGPUs(n) {
+			c.KeptCPU, c.KeptMemory = c.KeptCPU+cpu, c.KeptMemory+memory
+		}
 		c.GPUs = append(c.GPUs, nodeGPUs(n)...)
 	}
 	c.Arch = shared(open, corev1.LabelArchStable)
@@ -43,10 +46,10 @@ func (s settings) capacity(nodes []*corev1.Node, version string) backends.Capaci
 	c.Labels, c.HostLabels = nodeLabels(open)
 	maps.Copy(c.Labels, offer.Labels)
 	if offer.CPU != nil {
-		c.CPU = *offer.CPU
+		c.CPU, c.KeptCPU = *offer.CPU, 0
 	}
 	if offer.Memory != nil {
-		c.Memory = *offer.Memory
+		c.Memory, c.KeptMemory = *offer.Memory, 0
 	}
 	if len(offer.GPUs) > 0 {
 		c.GPUs = configuredGPUs(offer.GPUs)
@@ -55,15 +58,25 @@ func (s settings) capacity(nodes []*corev1.Node, version string) backends.Capaci
 	return c
 }
 
-// takesPods tells whether pods may be placed on a node. A taint that Kubernetes
-// itself sets on a node that is unwell is passed over.
+// takesPods tells whether pods may be placed on a node, be it only those with GPUs.
 func (s settings) takesPods(n *corev1.Node) bool {
-	return !n.Spec.Unschedulable && !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
-		return t.Effect != corev1.TaintEffectPreferNoSchedule &&
-			!strings.HasPrefix(t.Key, "node.kubernetes.io/") &&
-			!slices.Contains(s.cfg.Tolerations, t.Key) &&
-			!slices.ContainsFunc(gpuResources, func(r vendorResource) bool { return string(r.name) == t.Key })
-	})
+	return !n.Spec.Unschedulable && !slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return s.repels(t) && !ofGPUs(t) })
+}
+
+// keptForGPUs tells whether a node takes only pods that hold its GPUs.
+func (s settings) keptForGPUs(n *corev1.Node) bool {
+	return slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return s.repels(t) && ofGPUs(t) })
+}
+
+// repels tells whether a taint keeps pods off that state nothing. One that Kubernetes
+// itself sets on a node that is unwell is passed over.
+func (s settings) repels(t corev1.Taint) bool {
+	return t.Effect != corev1.TaintEffectPreferNoSchedule && !strings.HasPrefix(t.Key, "node.kubernetes.io/") && !slices.Contains(s.cfg.Tolerations, t.Key)
+}
+
+// ofGPUs tells whether a taint keeps a node for pods with GPUs.
+func ofGPUs(t corev1.Taint) bool {
+	return slices.ContainsFunc(gpuResources, func(r vendorResource) bool { return string(r.name) == t.Key })
 }
 
 // shared returns the value of a label that all nodes have; the first one's where

@@ -68,6 +68,27 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
+// What only pods with GPUs may use is told apart.
+func TestCapacityKeptForGPUs(t *testing.T) {
+	nodes := []*corev1.Node{
+		node("small"), node("gpu", tainted("nvidia.com/gpu", corev1.TaintEffectNoExecute), offers(resourceNVIDIA, "8"), offers("cpu", "64"), offers("memory", "256Gi")),
+		node("soft", tainted("amd.com/gpu", corev1.TaintEffectPreferNoSchedule)),
+	}
+	s := lab()
+	if c := s.capacity(nodes, ""); c.CPU != 71000 || c.KeptCPU != 64000 || c.Memory != 272<<30 || c.KeptMemory != 256<<30 || len(c.GPUs) != 8 {
+		t.Errorf("%+v", c)
+	}
+	s.cfg.Tolerations = []string{"nvidia.com/gpu"}
+	if c := s.capacity(nodes, ""); c.KeptCPU != 0 || c.KeptMemory != 0 {
+		t.Errorf("tolerated by all: %+v", c)
+	}
+	s = lab()
+	s.cfg.Capacity.CPU = ptr(schema.CPU(1000))
+	if c := s.capacity(nodes, ""); c.KeptCPU != 0 || c.KeptMemory != 256<<30 {
+		t.Errorf("configured: %+v", c)
+	}
+}
+
 // Which nodes count.
 func TestCapacityNodes(t *testing.T) {
 	for name, test := range map[string]struct {

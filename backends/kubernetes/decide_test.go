@@ -402,6 +402,7 @@ func TestTrial(t *testing.T) {
 		{name: "runs, the controller is patient", pod: sick(false, 0), after: time.Hour},
 		{name: "is unhealthy, late", pod: sick(true, time.Minute), stuck: true, after: timeout, failed: "not ready within 2m0s: unhealthy"},
 		{name: "crashed twice", pod: ended(1, corev1.ContainerStateTerminated{ExitCode: 1})},
+		{name: "crashed three times", pod: ended(2, corev1.ContainerStateTerminated{ExitCode: 1}), failed: "crashing, it ended with exit code 1 (3 times)"},
 		{name: "crashed often", pod: crash, failed: crashes},
 		{name: "crashed often, at first", first: true, pod: crash},
 		{name: "crashed often, at first, late", first: true, pod: crash, stuck: true, after: timeout, failed: crashes},

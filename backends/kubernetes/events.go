@@ -84,7 +84,11 @@ func (s *session) happened(k *kind, before, now object, known bool) {
 	if k == podKind {
 		e.Pod = o.GetName()
 	}
-	if !e.Ours && !writing {
+	if !s.ours(o) {
+		if k == podKind || k == replicaSets {
+			return
+		}
+	} else if !e.Ours && !writing {
 		e.What, e.Worse = s.what(k, before, now, o)
 	}
 	s.telling.Lock()
@@ -144,9 +148,9 @@ func edited(k *kind, before, now object) bool {
 // unsettled tells whether pods of an object's deployment come and go because of a
 // rollout, or because it is removed.
 func (s *session) unsettled(o object) bool {
-	found, _, err := s.caches[deployments].GetIndexer().GetByKey(o.GetNamespace() + "/" + o.GetLabels()[labelDeployment])
+	found, _ := s.cached(deployments, o.GetNamespace(), o.GetLabels()[labelDeployment])
 	d, ok := found.(*appsv1.Deployment)
-	return err != nil || !ok || d.DeletionTimestamp != nil || !settled(d)
+	return !ok || d.DeletionTimestamp != nil || !settled(d)
 }
 
 // podChange says what happened to a pod, and whether it is worse off. That pods of a

@@ -50,7 +50,7 @@ func (b *Backend) Logs(ctx context.Context, pod string, o backends.LogOptions, e
 func (s *session) pod(name string) *corev1.Pod {
 	var found []*corev1.Pod
 	for _, o := range s.caches[podKind].GetStore().List() {
-		if pod, ok := o.(*corev1.Pod); ok && pod.Name == name {
+		if pod, ok := o.(*corev1.Pod); ok && pod.Name == name && s.ours(pod) {
 			found = append(found, pod)
 		}
 	}

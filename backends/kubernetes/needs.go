@@ -85,9 +85,7 @@ func withNeeds(r corev1.ResourceRequirements, p backends.PodSpec) corev1.Resourc
 func (s settings) tolerations(p backends.PodSpec) []corev1.Toleration {
 	var out []corev1.Toleration
 	if p.GPUs > 0 {
-		out = append(out, corev1.Toleration{
-			Key: string(gpuResource(p.GPUVendor)), Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule,
-		})
+		out = append(out, corev1.Toleration{Key: string(gpuResource(p.GPUVendor)), Operator: corev1.TolerationOpExists})
 	}
 	for _, key := range s.cfg.Tolerations {
 		out = append(out, corev1.Toleration{Key: key, Operator: corev1.TolerationOpExists})

@@ -40,7 +40,7 @@ func (a *writer) clear(ctx context.Context, v *view, why string) error {
 		}
 	}
 	for _, c := range v.claims {
-		if c.Annotations[annotationKeep] == "false" {
+		if !keeps(c) {
 			if err := a.remove(ctx, claimKind, c, why); err != nil {
 				return err
 			}
@@ -91,8 +91,10 @@ var owned = []*kind{deployments, services, claimKind}
 func (s *session) mine() map[*kind][]object {
 	out := map[*kind][]object{}
 	for _, k := range owned {
-		for _, o := range s.caches[k].GetStore().List() {
-			out[k] = append(out[k], o.(object)) //nolint:forcetypeassert // the cache holds nothing else
+		for _, found := range s.caches[k].GetStore().List() {
+			if o := found.(object); made(o) { //nolint:forcetypeassert // the cache holds nothing else
+				out[k] = append(out[k], o)
+			}
 		}
 		slices.SortFunc(out[k], func(x, y object) int {
 			return cmp.Or(cmp.Compare(x.GetNamespace(), y.GetNamespace()), cmp.Compare(x.GetName(), y.GetName()))
@@ -156,6 +158,6 @@ func (b *Backend) Uninstall(ctx context.Context, volumes bool, report func(backe
 		}
 	}
 	return a.s.until(ctx, uninstallTimeout, func() bool {
-		return !slices.ContainsFunc(kinds, func(k *kind) bool { return len(a.s.caches[k].GetStore().ListKeys()) > 0 })
+		return !slices.ContainsFunc(kinds, func(k *kind) bool { return len(a.s.caches[k].GetIndexer().ListIndexFuncValues(byDeployment)) > 0 })
 	})
 }

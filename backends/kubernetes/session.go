@@ -33,7 +33,8 @@ const uninstallTimeout = 10 * time.Minute
 // cached are the kinds that are watched.
 var cached = []*kind{deployments, replicaSets, podKind, services, claimKind}
 
-// byDeployment is the index of the caches by the deployment's name.
+// byDeployment is the index of the caches by the deployment's name. Of the kinds that
+// Berth makes it leaves out what somebody else made.
 const byDeployment = "deployment"
 
 // A session holds in memory what there is of the instance, for as long as the API
@@ -75,7 +76,7 @@ func (b *Backend) open() *session {
 	}
 	s.ctx, s.cancel = context.WithCancelCause(b.ctx)
 	ctx := klog.NewContext(s.ctx, logr.Discard()) // what matters is told as an error
-	var filled []cache.DoneChecker
+	var filled []<-chan struct{}
 	for _, k := range cached {
 		informer := s.informer(k)
 		handle, err := informer.AddEventHandler(s.handler(k))
@@ -83,15 +84,21 @@ func (b *Backend) open() *session {
 			s.cancel(err)
 			return s
 		}
-		s.caches[k], filled = informer, append(filled, handle.HasSyncedChecker())
+		s.caches[k], filled = informer, append(filled, handle.HasSyncedChecker().Done())
 	}
+	nodes, err := s.watchNodes(ctx)
+	if err != nil {
+		s.cancel(err)
+		return s
+	}
+	filled = append(filled, nodes)
 	for _, informer := range s.caches {
 		s.running.Go(func() { informer.RunWithContext(ctx) })
 	}
 	s.running.Go(func() {
 		for _, f := range filled {
 			select {
-			case <-f.Done():
+			case <-f:
 			case <-s.ctx.Done():
 				return
 			}
@@ -110,9 +117,7 @@ func (s *session) informer(k *kind) cache.SharedIndexInformer {
 	}
 	mine := labels.SelectorFromSet(labels.Set{labelInstance: s.b.instance}).String()
 	source := cache.NewFilteredListWatchFromClient(s.b.api.of(k), k.resource, namespace, func(o *metav1.ListOptions) { o.LabelSelector = mine })
-	informer := cache.NewSharedIndexInformer(source, k.empty(), 0, cache.Indexers{byDeployment: func(o any) ([]string, error) {
-		return []string{o.(object).GetLabels()[labelDeployment]}, nil //nolint:forcetypeassert // the cache holds nothing else
-	}})
+	informer := cache.NewSharedIndexInformer(source, k.empty(), 0, cache.Indexers{byDeployment: indexed(k)})
 	_ = informer.SetTransform(lighten) // fails only once it runs
 	_ = informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
 		if passing := apierrors.IsResourceExpired(err) || apierrors.IsGone(err) || errors.Is(err, io.EOF); !passing {
@@ -122,11 +127,26 @@ func (s *session) informer(k *kind) cache.SharedIndexInformer {
 	return informer
 }
 
-// lighten drops from an object what is only read to say who changed it last: of
-// the managers of its fields, that one's name stays.
+// indexed returns the index by the deployment's name of a kind.
+func indexed(k *kind) cache.IndexFunc {
+	return func(found any) ([]string, error) {
+		o := found.(object) //nolint:forcetypeassert // the cache holds nothing else
+		if slices.Contains(owned, k) && !made(o) {
+			return nil, nil
+		}
+		return []string{o.GetLabels()[labelDeployment]}, nil
+	}
+}
+
+// lighten drops what objects say of the managers of their fields, but for who
+// changed them last, and whether Berth made them.
 func lighten(o any) (any, error) {
 	if meta, ok := o.(metav1.Object); ok {
-		meta.SetManagedFields(lastManager(meta.GetManagedFields()))
+		few := lastManager(meta.GetManagedFields())
+		if made(meta) {
+			few = append(few, metav1.ManagedFieldsEntry{Manager: FieldManager, Operation: metav1.ManagedFieldsOperationApply})
+		}
+		meta.SetManagedFields(few)
 	}
 	return o, nil
 }
@@ -281,6 +301,9 @@ func (s *session) views(deployment string) map[string]*view {
 			panic("kubernetes: the index is there: " + err.Error())
 		}
 		for _, o := range found {
+			if !s.ours(o.(object)) { //nolint:forcetypeassert // the cache holds nothing else
+				continue
+			}
 			switch o := o.(type) {
 			case *appsv1.Deployment:
 				of(o.Namespace).Deployment = o
@@ -302,11 +325,17 @@ func (s *session) views(deployment string) map[string]*view {
 	return out
 }
 
-// names returns the names of the deployments of which there is something.
+// names returns the names of the deployments of which there is something, volumes
+// apart that are to be kept.
 func (s *session) names() []string {
 	var out []string
-	for _, k := range []*kind{deployments, podKind} {
+	for _, k := range []*kind{deployments, podKind, services} {
 		out = append(out, s.caches[k].GetIndexer().ListIndexFuncValues(byDeployment)...)
+	}
+	for _, found := range s.caches[claimKind].GetStore().List() {
+		if c := found.(object); made(c) && !keeps(c) { //nolint:forcetypeassert // the cache holds nothing else
+			out = append(out, c.GetLabels()[labelDeployment])
+		}
 	}
 	return sortedSet(out)
 }

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// manyRestarts is how often a new pod must have crashed before it is given up for
+	// manyCrashes is how often a new pod must have crashed before it is given up for
 	// it, beside old ones that are good.
-	manyRestarts = 3
+	manyCrashes = 3
 	// slack is added to the time in which a pod of what has come up before is young:
 	// Kubernetes takes its time to start again what crashes.
 	slack = 2 * time.Minute
@@ -80,7 +80,7 @@ func young(p *backends.Pod, cameUp time.Time, timeout time.Duration, now time.Ti
 	if p.CreatedAt.Before(cameUp) || now.After(p.CreatedAt.Add(2*timeout+slack)) || p.Health == backends.HealthUnhealthy {
 		return false
 	}
-	return p.Restarts == 0 || p.State == backends.PodRestarting && p.Restarts+1 >= manyRestarts
+	return p.Restarts == 0 || p.State == backends.PodRestarting && p.Restarts+1 >= manyCrashes
 }
 
 func (t *trial) wake(at time.Time) {
@@ -125,7 +125,7 @@ func (o observation) judge(p *backends.Pod, beside bool) judgement {
 			wait = c.State.Waiting.Reason
 		}
 		return judgement{
-			hopeless: beside && (unstartable[wait] || end != nil && neverStarted[end.Reason] || end != nil && c.State.Running == nil && c.RestartCount >= manyRestarts),
+			hopeless: beside && (unstartable[wait] || end != nil && neverStarted[end.Reason] || end != nil && c.State.Running == nil && c.RestartCount+1 >= manyCrashes),
 			pulls:    end == nil && c.State.Waiting != nil && !unpullable[wait] && !unstartable[wait],
 		}
 	}

@@ -31,7 +31,7 @@ func (b *Backend) Usage(ctx context.Context) ([]backends.Usage, error) {
 	}
 	running := map[types.NamespacedName]*corev1.Pod{}
 	for _, o := range s.caches[podKind].GetStore().List() {
-		if pod, ok := o.(*corev1.Pod); ok {
+		if pod, ok := o.(*corev1.Pod); ok && s.ours(pod) {
 			if state, _ := stateOf(pod); state == backends.PodRunning {
 				running[types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}] = pod
 			}

@@ -153,10 +153,14 @@ func (a *writer) free(ctx context.Context, k *kind, wanted object) error {
 		return classify("create", nameOf(k, wanted), err)
 	}
 	whose := there.GetLabels()
-	if whose[labelInstance] == a.instance && whose[labelDeployment] == a.deployment {
+	mine := whose[labelInstance] == a.instance && whose[labelDeployment] == a.deployment
+	if mine && made(there) {
 		return nil
 	}
 	maker := "this Berth did not make it"
+	if mine {
+		maker += ", although it carries its labels"
+	}
 	if other := whose[labelInstance]; other != "" && other != a.instance {
 		maker = "the instance " + message(other, "") + " of Berth made it"
 	}
@@ -174,15 +178,9 @@ func (a *writer) makeNamespace(ctx context.Context, name string) error {
 			Hint: "make it, or set namespaces.create in the backend's configuration",
 		}
 	}
-	space := a.namespaceObject(name)
-	space.ResourceVersion = absent
-	data, err := json.Marshal(space)
-	if err != nil {
-		return err
-	}
 	step := backends.Step{Deployment: a.deployment, Verb: "create", Detail: "Namespace " + name}
 	a.report(step)
-	if _, err := a.api.apply(ctx, namespaces, "", name, data, false); err != nil && !apierrors.IsConflict(err) {
+	if err := a.api.createNamespace(ctx, a.namespaceObject(name)); err != nil && !apierrors.IsAlreadyExists(err) {
 		return classify("create", "Namespace "+name, err)
 	}
 	step.Done = true
@@ -215,7 +213,6 @@ func (a *writer) remove(ctx context.Context, k *kind, o object, why string) erro
 
 // leaves tells whether an object is gone, or going.
 func (s *session) leaves(k *kind, namespace, name string, uid types.UID) bool {
-	found, _, err := s.caches[k].GetIndexer().GetByKey(namespace + "/" + name)
-	o, ok := found.(object)
-	return err != nil || !ok || o.GetUID() != uid || o.GetDeletionTimestamp() != nil
+	o, there := s.cached(k, namespace, name)
+	return !there || o.GetUID() != uid || o.GetDeletionTimestamp() != nil
 }

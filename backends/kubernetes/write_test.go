@@ -1,9 +1,11 @@
 package kubernetes_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/backends/kubernetes"
 	"github.com/berthdev/berth/schema"
 )
 
@@ -127,5 +130,96 @@ func TestUninstallsMany(t *testing.T) {
 	}
 	if len(told) != many {
 		t.Errorf("%d deployments are told of, want %d", len(told), many)
+	}
+}
+
+// copyAs makes a copy of one of Berth's objects under another name or in another
+// namespace, as kubectl does: labels and annotations go with it.
+func (s *site) copyAs(group, resource, name, namespace, as string) {
+	s.Helper()
+	all := s.Resource(group, "v1", resource)
+	o, err := all.Namespace(s.namespace).Get(context.Background(), name, metav1.GetOptions{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	spec := o.Object["spec"].(map[string]any)
+	for _, own := range []string{"clusterIP", "clusterIPs", "volumeName"} {
+		delete(spec, own)
+	}
+	twin := &unstructured.Unstructured{Object: map[string]any{"apiVersion": o.GetAPIVersion(), "kind": o.GetKind(), "metadata": map[string]any{}, "spec": spec}}
+	twin.SetName(as)
+	twin.SetLabels(o.GetLabels())
+	twin.SetAnnotations(o.GetAnnotations())
+	if _, err := all.Namespace(namespace).Create(context.Background(), twin, metav1.CreateOptions{FieldManager: "kubectl-create"}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// A copy of what Berth made carries its labels, and is somebody else's all the same:
+// it is not taken for Berth's, nor changed, nor removed. In the way, it is refused.
+func TestCopies(t *testing.T) {
+	s := newSite(t)
+	elsewhere := s.Namespace(t)
+	instance := "lab-" + s.namespace
+	b := s.again(instance, schema.BackendConfig{Namespaces: &schema.Namespaces{Template: s.namespace + "-{user}"}})
+	w := s.workload("web")
+	w.User = "" // in the backend's namespace
+	gone := false
+	w.Pod.Volumes = []schema.Volume{{Name: "data", Path: "/data", Keep: &gone}}
+	s.ready(b, w)
+	type object struct{ group, resource, namespace, name string }
+	copies := []object{
+		{"", "services", s.namespace, "web-public"},
+		{"", "persistentvolumeclaims", s.namespace, "web.backup"},
+		{"apps", "deployments", s.namespace, "web-two"},
+		{"apps", "deployments", elsewhere, "web"},
+	}
+	s.copyAs("", "services", "web", s.namespace, "web-public")
+	s.copyAs("", "persistentvolumeclaims", "web.data", s.namespace, "web.backup")
+	s.copyAs("apps", "deployments", "web", s.namespace, "web-two")
+	s.copyAs("apps", "deployments", "web", elsewhere, "web")
+	untouched := func(after string) {
+		t.Helper()
+		for _, c := range copies {
+			o, err := s.Resource(c.group, "v1", c.resource).Namespace(c.namespace).Get(t.Context(), c.name, metav1.GetOptions{})
+			if err != nil {
+				t.Errorf("%s: the copy %s %s: %v", after, c.resource, c.name, err)
+				continue
+			}
+			written := slices.ContainsFunc(o.GetManagedFields(), func(m metav1.ManagedFieldsEntry) bool { return m.Manager == kubernetes.FieldManager })
+			if written || o.GetDeletionTimestamp() != nil {
+				t.Errorf("%s: the copy %s %s was written (%t) or is going", after, c.resource, c.name, written)
+			}
+		}
+	}
+
+	w.Release = "2.0.0" // with a write of each kind, of which the event comes after those of the copies
+	w.Pod.Ports = append(w.Pod.Ports, schema.Port{Container: 9090, Protocol: schema.TCP})
+	w.Pod.Volumes = append(w.Pod.Volumes, schema.Volume{Name: "more", Path: "/more", Keep: &gone})
+	s.ready(b, w)
+	if owned, err := b.Owned(t.Context()); err != nil || len(owned) != 4 {
+		t.Errorf("owned: %v, %v", owned, err)
+	}
+	if pods, err := b.Pods(t.Context()); err != nil || len(pods) != 1 || pods[0].Release != "2.0.0" {
+		t.Errorf("pods: %+v, %v", pods, err)
+	}
+	w.Pod.Ports, w.Pod.Volumes = nil, nil
+	s.ready(b, w)
+	untouched("ports and volumes are wanted no more")
+	if err := b.Remove(t.Context(), "web", nil); err != nil {
+		t.Error(err)
+	}
+	untouched("it is removed")
+	if err := b.Uninstall(t.Context(), true, nil); err != nil {
+		t.Error(err)
+	}
+	untouched("all is removed")
+
+	other := w
+	other.Deployment = "web-two"
+	s.edit("apps", "deployments", "web-two", `{"metadata":{"labels":{"berth.dev/deployment":"web-two"}}}`)
+	_, err := b.Apply(t.Context(), other, nil)
+	if schema.KindOf(err) != schema.Terminal || !strings.Contains(err.Error(), "this Berth did not make it, although it carries its labels") {
+		t.Errorf("in the way: %v", err)
 	}
 }

@@ -63,6 +63,28 @@ type candidacy struct {
 
 func candidacyOf(cfg *schema.Config) candidacy { return candidacy{cfg.LeaderElection, cfg.Instance} }
 
+// A candidate stands in one election at a time.
+type candidate struct {
+	vote *election
+	at   candidacy
+}
+
+// stand has it stand as the configuration says. Where that cannot be, it stands as it
+// did before.
+func (c *candidate) stand(cfg *schema.Config, log *slog.Logger) error {
+	at := candidacyOf(cfg)
+	if at == c.at {
+		return nil
+	}
+	vote, err := standFor(cfg, log)
+	if err != nil {
+		return err
+	}
+	c.vote.close()
+	c.vote, c.at = vote, at
+	return nil
+}
+
 // standFor begins an election as the configuration says; nil if it does not ask
 // for one. It ends with close.
 func standFor(cfg *schema.Config, log *slog.Logger) (*election, error) {

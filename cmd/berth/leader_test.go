@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -165,6 +167,84 @@ func TestTenureEndsInstances(t *testing.T) {
 		t.Errorf("it ended because: %v", context.Cause(ctx))
 	}
 	alone.end(ctx, cancel) // returns, for the instance has ended
+}
+
+// TestCandidate: who cannot stand as is configured now stands as before; who need not
+// any more gives its Lease back.
+func TestCandidate(t *testing.T) {
+	client := fake.NewClientset()
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	cfg := &schema.Config{Instance: "lab", LeaderElection: schema.LeaderElection{Enabled: true}}
+	own := candidate{stand(t, client.CoordinationV1(), "berth", "berth-a_1", t.Output()), candidacyOf(cfg)}
+	awaitTenure(t, own.vote, true)
+	if err := own.stand(cfg, log); err != nil {
+		t.Fatal(err) // it stands
+	}
+	other := *cfg
+	other.LeaderElection.Lease = "another"
+	other.Backends = []schema.BackendConfig{{Name: "cluster", Type: schema.BackendKubernetes, Kubeconfig: filepath.Join(t.TempDir(), "missing")}}
+	if err := own.stand(&other, log); schema.KindOf(err) != schema.Terminal {
+		t.Errorf("without a cluster: %v", err)
+	}
+	if !own.vote.tenure().leads || own.at != candidacyOf(cfg) {
+		t.Error("it does not stand as before")
+	}
+	if err := own.stand(&schema.Config{Instance: "lab"}, log); err != nil || own.vote != nil || !own.vote.tenure().leads {
+		t.Errorf("alone: %+v, %v", own, err)
+	}
+	lease, err := client.CoordinationV1().Leases("berth").Get(t.Context(), "berth-lab", metav1.GetOptions{})
+	if err != nil || *lease.Spec.HolderIdentity != "" {
+		t.Errorf("the Lease is held by %q, %v", *lease.Spec.HolderIdentity, err)
+	}
+}
+
+// TestCandidacyCannotBe: a changed configuration whose leader election cannot be had
+// does not end the server.
+func TestCandidacyCannotBe(t *testing.T) {
+	dir := t.TempDir()
+	file, good := filepath.Join(dir, "berth.yaml"), filepath.Join(dir, "kubeconfig")
+	write := func(path, text string) {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(file, "first")
+	write(good, `{"clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}], "contexts": [{"name": "c", "context": {"cluster": "c"}}], "current-context": "c"}`)
+	load := func() (*schema.Config, error) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		cfg := &schema.Config{Instance: "lab", Listen: "127.0.0.1:0", DataDir: filepath.Join(dir, "data")}
+		cfg.Desired.URL = filepath.Join(dir, "desired")
+		cfg.Backends = []schema.BackendConfig{{Name: "cluster", Type: schema.BackendKubernetes, Kubeconfig: good}}
+		if string(text) != "first" {
+			cfg.Backends[0].Kubeconfig, cfg.LeaderElection.Enabled = filepath.Join(dir, "missing"), true
+		}
+		return cfg, complete(cfg)
+	}
+	log := &lockedLog{}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, console{out: io.Discard, err: log}, load, file, false) }()
+	await(t, func() bool { return strings.Contains(log.text(), " serves") })
+	await(t, func() bool {
+		if !strings.Contains(log.text(), "the configuration changed") {
+			write(file, "second") // again until the file is watched
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended: %v\n%s", err, log.text())
+		default:
+		}
+		_, after, again := strings.Cut(log.text(), "the former one is taken again")
+		return again && strings.Contains(after, " serves")
+	})
+	stop()
+	if err := <-ended; err != nil {
+		t.Errorf("it ended with %v", err)
+	}
 }
 
 func TestAlone(t *testing.T) {

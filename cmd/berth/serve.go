@@ -53,20 +53,16 @@ func serve(ctx context.Context, c console, load func() (*schema.Config, error), 
 	edits, watching := watchConfig(ctx, newLogger(c.err, cfg.Log), file)
 	defer func() { stop(); <-watching }()
 	var former *schema.Config
-	var vote *election
-	var standing candidacy
-	defer func() { vote.close() }()
+	var own candidate
+	defer func() { own.vote.close() }()
 	for {
 		log := newLogger(c.err, cfg.Log)
-		if c := candidacyOf(cfg); c != standing {
-			vote.close()
-			if vote, err = standFor(cfg, log); err != nil {
-				return err
-			}
-			standing = c
+		var i *instance
+		err := own.stand(cfg, log)
+		now := own.vote.tenure()
+		if err == nil {
+			i, err = newInstance(ctx, cfg, openBackends, now.logger(log), now, dryRun)
 		}
-		now := vote.tenure()
-		i, err := newInstance(ctx, cfg, openBackends, now.logger(log), now, dryRun)
 		if err != nil && former != nil && ctx.Err() == nil {
 			log.Error("the changed configuration cannot be used; the former one is taken again", "file", file, "error", err)
 			cfg, former = former, nil

@@ -69,6 +69,57 @@ func TestReadyOnceItsObjectIs(t *testing.T) {
 	})
 }
 
+// remnant is an engine with something left of a deployment, until it is removed.
+type remnant struct {
+	backends.Backend
+
+	mu   sync.Mutex
+	name string
+	gone int // how often it was removed
+}
+
+func (o *remnant) Pods(ctx context.Context) ([]backends.Pod, error) {
+	pods, err := o.Backend.Pods(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.gone == 0 {
+		pods = append(pods, backends.Pod{Backend: o.Name(), ID: "service", Name: o.name, Deployment: o.name, State: backends.PodAbsent})
+	}
+	return pods, err
+}
+
+func (o *remnant) Remove(ctx context.Context, deployment string, report func(backends.Step)) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if deployment == o.name {
+		o.gone++
+	}
+	return o.Backend.Remove(ctx, deployment, report)
+}
+
+// What a former process left of a deployment is removed once, and is shown as no pod.
+func TestLeftoverIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		left := &remnant{name: "old"}
+		r.start(func(o *engine.Options) {
+			left.Backend = o.Backends[0].Backend
+			o.Backends[0].Backend = left
+		})
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.expect("one", engine.StateReady, "")
+		time.Sleep(20 * time.Minute) // with lists of all
+		left.mu.Lock()
+		gone := left.gone
+		left.mu.Unlock()
+		if _, shown := r.engine.View().Status("old"); gone != 1 || shown || len(r.engine.View().PodsOf("old")) > 0 {
+			t.Errorf("removed %d times, shown: %t", gone, shown)
+		}
+		r.stop()
+	})
+}
+
 // A rollout that failed has failed, also while the engine goes back.
 func TestFailedWhileItGoesBack(t *testing.T) {
 	lagging(t, map[backends.Phase]int{backends.PhaseFailed: 3}, func(r *rig) {

@@ -170,7 +170,7 @@ func (t *table) write(g *planning, s *subject) {
 			choice.Reason = b.unavailable()
 		}
 		for _, sel := range c.flavour.Selectors {
-			choice.Selectors = append(choice.Selectors, Verdict{Describe(sel), sel.Required, sel.Weight, match(sel, &b.Capacity)})
+			choice.Selectors = append(choice.Selectors, Verdict{Describe(sel), sel.Required, sel.Weight, match(sel, open(&b.Capacity, g.traits(c.flavour).gpus))})
 		}
 		t.told = append(t.told, choice)
 		t.answering = append(t.answering, b.unavailable() == "")

@@ -27,11 +27,13 @@ func (g Guard) TooMany() bool { return g.Kind == schema.Invalid && g.Former >= g
 // guardFrom is how many deployments must run for their number to be guarded.
 const guardFrom = 4
 
-// count takes a deployment into account, or out of it.
+// count takes a deployment into account, or out of it. One of which only something is
+// left does not count.
 func (g *Guard) count(r *record, sign int) {
-	if r.running {
-		g.Running += sign
+	if !r.running {
+		return
 	}
+	g.Running += sign
 	if r.orphan {
 		g.Orphans += sign
 	}
@@ -86,9 +88,9 @@ const confirmHint = `; to confirm it, push a commit whose message has the line "
 
 // nameOrphans names the first of the deployments that would be removed.
 func (g *planning) nameOrphans() string {
-	names := g.otherOrphans()
+	names := slices.DeleteFunc(g.otherOrphans(), func(name string) bool { return !g.base.records.Get(name).running })
 	for _, s := range g.subjects {
-		if s.record.orphan {
+		if s.record.orphan && s.record.running {
 			names = append(names, s.name)
 		}
 	}
@@ -112,7 +114,7 @@ func (g *planning) otherOrphans() []string {
 func (g *planning) undeclared(s *subject) (verdict, schema.Position) {
 	broken, isBroken := g.in.Desired.Broken(schema.Ref{Kind: kindDeployment, Name: s.name})
 	at := schema.Position{File: broken.File, Line: broken.Line, Column: broken.Column}
-	if len(s.pods) == 0 {
+	if len(s.pods)+len(s.left) == 0 {
 		if isBroken {
 			return verdict{Hold, schema.Invalid, broken.Error()}, at
 		}
@@ -120,7 +122,10 @@ func (g *planning) undeclared(s *subject) (verdict, schema.Position) {
 	}
 	if why := g.unreadable(s); why != "" {
 		if !isBroken {
-			at.File = s.pods[0].Source
+			at.File = slices.Concat(s.pods, s.left)[0].Source
+		}
+		if len(s.pods) == 0 {
+			return verdict{Hold, schema.Invalid, why + "; what is left of it stays"}, at
 		}
 		return verdict{Hold, schema.Invalid, why + "; its pods run on"}, at
 	}
@@ -141,7 +146,7 @@ func (g *planning) undeclared(s *subject) (verdict, schema.Position) {
 // nothing. Its pods may remember several files.
 func (g *planning) unreadable(s *subject) string {
 	asked := ""
-	for i, p := range s.pods {
+	for i, p := range slices.Concat(s.pods, s.left) {
 		if i > 0 && p.Source == asked {
 			continue
 		}

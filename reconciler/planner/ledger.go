@@ -24,6 +24,9 @@ type usage struct {
 	memory schema.Bytes
 	gpus   gpuCount
 	pods   int
+
+	openCPU    schema.CPU   // of cpu, what pods without GPUs take
+	openMemory schema.Bytes // of memory, likewise
 }
 
 // gpuCount counts GPUs by vendor; those of an unknown one stand first.
@@ -54,6 +57,8 @@ func (u *usage) add(o usage, sign int) {
 	u.cpu += o.cpu * schema.CPU(sign)
 	u.memory += o.memory * schema.Bytes(sign)
 	u.pods += o.pods * sign
+	u.openCPU += o.openCPU * schema.CPU(sign)
+	u.openMemory += o.openMemory * schema.Bytes(sign)
 	for v := range u.gpus {
 		u.gpus[v] += o.gpus[v] * sign
 	}
@@ -76,6 +81,9 @@ func (c *claim) takes() usage {
 		memory: max(c.held.memory, c.planned.memory),
 		pods:   max(c.held.pods, c.planned.pods),
 		gpus:   c.held.gpus,
+
+		openCPU:    max(c.held.openCPU, c.planned.openCPU),
+		openMemory: max(c.held.openMemory, c.planned.openMemory),
 	}
 	for v, n := range c.planned.gpus {
 		if n > 0 {
@@ -201,6 +209,9 @@ func observed(p *backends.Pod, capacity *backends.Capacity) usage {
 		return usage{}
 	}
 	u := usage{cpu: p.CPU, memory: p.Memory, pods: 1}
+	if len(p.GPUs) == 0 {
+		u.openCPU, u.openMemory = u.cpu, u.memory
+	}
 	for _, id := range p.GPUs {
 		v := slices.IndexFunc(capacity.GPUs, func(g backends.GPU) bool { return g.ID == id })
 		if v < 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/sources/desired"
 )
 
 // withCluster adds a backend that orchestrates, and that comes last by its priority.
@@ -114,6 +115,59 @@ func TestOrchestratedSettles(t *testing.T) {
 	}
 }
 
+// remains lets there be only what is left of a deployment on a backend.
+func remains(name, backend string) func(*world) {
+	return func(w *world) {
+		w.pods[name] = []backends.Pod{{Backend: backend, ID: "svc", Name: name, Deployment: name, State: backends.PodAbsent}}
+	}
+}
+
+// What is left of a deployment is removed if it is declared no more, and is in the
+// way of nothing else.
+func TestLeftover(t *testing.T) {
+	cluster := on("cluster")
+	broken := func(w *world) {
+		w.files = append(w.files, desired.FileChange{Path: "broken.yaml", Raw: []byte("name: jane"), Parsed: schema.DesiredFile{
+			Problems: schema.Problems{{Line: 3, Column: 5, Message: "unknown key"}},
+		}})
+	}
+	withdrawn := func(w *world) { delete(w.docs, "john") }
+	four := func(w *world) {
+		for i := range 4 {
+			w.declare(numbered("db", i), "org.db")
+		}
+	}
+	for _, s := range []story{
+		{name: "it is declared", after: all(withCluster, database(cluster), remains("john", "cluster")),
+			want: want{action: Create, at: "vanilla@cluster", says: []string{"no pod is there"}}},
+		{name: "it is declared with no replicas", after: all(withCluster, database(cluster, replicas(0)), remains("john", "cluster")),
+			want: want{action: Create, says: []string{"the object that stands for it is missing"}}},
+		{name: "it is declared elsewhere", after: all(withCluster, database(on("lab")), remains("john", "cluster")),
+			want: want{action: Replace, at: "vanilla@lab", says: []string{"it moves to lab, from cluster"}}},
+		{name: "it is declared, and may run elsewhere", after: all(withCluster, database(), remains("john", "cluster"), func(w *world) { w.backend("lab").Known = false }),
+			want: want{action: Wait, says: []string{"lab"}}},
+		{name: "declared no more", after: all(withCluster, remains("john", "cluster")), want: want{action: Remove, says: []string{"declared no more"}}},
+		{name: "declared no more, and its pods go", after: all(withCluster, remains("john", "cluster"), func(w *world) {
+			w.pods["john"] = append(w.pods["john"], backends.Pod{Backend: "cluster", ID: "p", Deployment: "john", Source: "john.yaml", State: backends.PodGoing})
+		}), want: want{action: Remove}},
+		{name: "it is not known what declared it", after: all(withCluster, remains("john", "cluster"), broken),
+			want: want{action: Hold, kind: schema.Invalid, says: []string{"broken.yaml:3:5", "what is left of it stays"}}},
+		{name: "nothing is removed now", after: all(withCluster, remains("john", "cluster"), says(func(in *Input) { in.Unreadable = "folder apps cannot be read" })),
+			want: want{action: Hold, kind: schema.Waiting}},
+		{name: "its backend does not answer", after: all(withCluster, remains("john", "cluster"), func(w *world) { w.backend("cluster").Problem = "away" }),
+			want: want{action: Wait, says: []string{"removed once their backend answers"}}},
+		{name: "its removal was cut off", before: all(withCluster, database(cluster, replicas(0))), after: all(withdrawn, remains("john", "cluster")),
+			want: want{action: Remove}},
+		{name: "what is left of many counts for no more than half", before: four, after: all(withCluster, func(w *world) {
+			for i := range 9 {
+				remains(numbered("old", i), "cluster")(w)
+			}
+		}, remains("john", "cluster")), want: want{action: Remove}},
+	} {
+		s.run(t)
+	}
+}
+
 // An object without pods holds nothing of its backend.
 func TestAbsentHoldsNothing(t *testing.T) {
 	w := newWorld()
@@ -125,6 +179,42 @@ func TestAbsentHoldsNothing(t *testing.T) {
 	want{action: Create, at: "cuda@cluster"}.check(t, w.decide(t, "john"))
 	if d := w.decide(t, "idle"); d.From.Replicas != 0 || d.Action != Keep {
 		t.Errorf("%s from %+v, want it kept, without replicas", d.Action, d.From)
+	}
+}
+
+// What is kept for pods with GPUs is for these alone.
+func TestKeptForGPUs(t *testing.T) {
+	kept := func(w *world) {
+		withCluster(w)
+		w.backend("cluster").Capacity.KeptCPU, w.backend("cluster").Capacity.KeptMemory = 60_000, 240e9
+	}
+	needs := func(app, version, flavour string, s schema.Selector) func(*world) {
+		return func(w *world) {
+			f := w.flavour(app, version, flavour)
+			f.Selectors = append(f.Selectors, s)
+		}
+	}
+	cpus := schema.Selector{Kind: schema.SelectCPU, Count: 16, Required: true, Weight: 1}
+	cluster := on("cluster")
+	busy := func(w *world) { // a pod with a GPU that states more than others may use
+		w.declare("busy", "org.stardist", cluster, flavour("cuda"), memory(100e9), gpuNumber(1))
+		d := New(w.input())
+		busy, _ := d.Decision("busy")
+		w.start(busy.Workload, 0)
+		w.edit("busy", 0, func(p *backends.Pod) { p.CPU, p.Memory = 32_000, 100e9 })
+	}
+	for _, s := range []story{
+		{name: "too many CPUs without a GPU", after: all(kept, needs("org.db", "1.0.0", "vanilla", cpus), database(cluster)), want: want{action: Hold, says: []string{"cpu"}}},
+		{name: "as many with one", after: all(kept, needs("org.stardist", "0.4.10", "cuda", cpus), stardist(cluster, flavour("cuda"))), want: want{action: Create, at: "cuda@cluster"}},
+		{name: "too much memory without a GPU", after: all(kept, database(cluster, memory(20e9))), want: want{action: Hold, says: []string{"needs 20GB memory, it has 16GB"}}},
+		{name: "as much with one", after: all(kept, stardist(cluster, flavour("cuda"), memory(20e9))), want: want{action: Create}},
+		{name: "beside a pod with a GPU", after: all(kept, busy, database(cluster, memory(10e9))), want: want{action: Create}},
+		{name: "what others took", after: all(kept, func(w *world) { w.declare("another", "org.db", cluster, memory(10e9)) }, database(cluster, memory(10e9))),
+			want: want{action: Wait, says: []string{"6GB of 16GB is free"}}},
+		{name: "no host is open", after: all(kept, func(w *world) { w.backend("cluster").Capacity.KeptCPU = 64_000 }, database(cluster)),
+			want: want{action: Hold, says: []string{"all of it is kept for pods with GPUs"}}},
+	} {
+		s.run(t)
 	}
 }
 

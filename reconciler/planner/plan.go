@@ -153,7 +153,7 @@ type record struct {
 	decision Decision
 	claims   []claim
 	running  bool // it has pods that are not being removed
-	orphan   bool // it is running, and would be removed if nothing held it
+	orphan   bool // it is running, or something is left of it, and would be removed if nothing held it
 	revision int  // of the plan, in which it was planned
 	turn     int  // at which it was, in that revision
 }

@@ -160,8 +160,10 @@ func ruleSize(g *planning, s *subject, c *candidate) (string, bool) {
 	if s.runsAs(c) || !b.Known {
 		return "", false
 	}
-	need, has := c.usage(c.ask.replicas), &b.Capacity
+	need, has := c.usage(c.ask.replicas), open(&b.Capacity, c.ask.gpus)
 	switch {
+	case b.Capacity.CPU > 0 && has.CPU == 0:
+		return "all of it is kept for pods with GPUs", false
 	case has.CPU > 0 && need.cpu > has.CPU:
 		return fmt.Sprintf("needs %s CPUs, it has %s", need.cpu, has.CPU), false
 	case has.Memory > 0 && need.memory > has.Memory:
@@ -172,17 +174,33 @@ func ruleSize(g *planning, s *subject, c *candidate) (string, bool) {
 	return "", false
 }
 
+// open returns what a backend has for a pod with so many GPUs: hosts that are kept for
+// pods with GPUs are closed to others.
+func open(c *backends.Capacity, gpus int) *backends.Capacity {
+	if gpus > 0 || c.KeptCPU == 0 && c.KeptMemory == 0 {
+		return c
+	}
+	less := *c
+	less.CPU, less.Memory = max(0, c.CPU-c.KeptCPU), max(0, c.Memory-c.KeptMemory)
+	return &less
+}
+
 // ruleRoom: there is room for what the pods state beyond what they hold already.
 func ruleRoom(g *planning, s *subject, c *candidate) (string, bool) {
-	has := &g.in.Backends[c.backend].Capacity
+	all := &g.in.Backends[c.backend].Capacity
 	if s.runsAs(c) {
 		return "", false
 	}
+	has := open(all, c.ask.gpus)
 	need, held, used := c.usage(c.ask.replicas), s.held(c.backend), &g.ledger.used[c.backend]
-	if free := max(0, has.CPU-used.cpu); has.CPU > 0 && need.cpu > held.cpu && need.cpu > free {
+	freeCPU, freeMemory := all.CPU-used.cpu, all.Memory-used.memory
+	if c.ask.gpus == 0 {
+		freeCPU, freeMemory = min(freeCPU, has.CPU-used.openCPU), min(freeMemory, has.Memory-used.openMemory)
+	}
+	if free := max(0, freeCPU); has.CPU > 0 && need.cpu > held.cpu && need.cpu > free {
 		return fmt.Sprintf("needs %s CPUs, %s of %s are free", need.cpu, free, has.CPU), true
 	}
-	if free := max(0, has.Memory-used.memory); has.Memory > 0 && need.memory > held.memory && need.memory > free {
+	if free := max(0, freeMemory); has.Memory > 0 && need.memory > held.memory && need.memory > free {
 		return fmt.Sprintf("needs %s memory, %s of %s is free", need.memory, free, has.Memory), true
 	}
 	return "", false

@@ -15,6 +15,7 @@ type subject struct {
 	name   string
 	doc    *schema.Deployment // nil: not (validly) declared
 	pods   []backends.Pod     // in the order of merit
+	left   []backends.Pod     // that stand for what is left of it: see backends.Pod.Leftover
 	seats  []backends.Pod     // those that tell where it is: see seats
 	from   Placement          // of the first seat
 	home   int                // the backend of the first seat; -1: none, or not configured
@@ -56,6 +57,10 @@ func (g *planning) observe(s *subject) {
 		s.intent = Placement{Flavour: before.decision.Flavour, Backend: before.decision.Backend}
 	}
 	s.pods = g.in.Pods[name]
+	if slices.ContainsFunc(s.pods, backends.Pod.Leftover) {
+		whole := func(p backends.Pod) bool { return !p.Leftover() }
+		s.pods, s.left = slices.DeleteFunc(slices.Clone(s.pods), backends.Pod.Leftover), slices.DeleteFunc(slices.Clone(s.pods), whole)
+	}
 	if len(s.pods) > 1 {
 		s.pods = slices.Clone(s.pods)
 		slices.SortFunc(s.pods, func(a, b backends.Pod) int { return g.byMerit(s.doc, &a, &b) })
@@ -63,7 +68,7 @@ func (g *planning) observe(s *subject) {
 	s.seat(g)
 	s.hold(g)
 	s.record.running = slices.ContainsFunc(s.pods, func(p backends.Pod) bool { return p.State != backends.PodGoing })
-	s.record.orphan = s.doc == nil && s.record.running && g.unreadable(s) == ""
+	s.record.orphan = s.doc == nil && (s.record.running || len(s.left) > 0) && g.unreadable(s) == ""
 	g.guard.count(s.record, 1)
 	g.ledger.add(name, s.record.claims)
 }
@@ -102,6 +107,8 @@ func (s *subject) seat(g *planning) {
 		default:
 			s.seats = append(s.seats, p)
 		}
+	}
+	for _, p := range slices.Concat(s.pods, s.left) {
 		if !g.answers(p.Backend) && !slices.Contains(s.away, p.Backend) {
 			s.away = append(s.away, p.Backend)
 		}
@@ -175,11 +182,11 @@ func (c *claim) addPort(p hostPort) {
 	}
 }
 
-// leave returns the backends that hold pods of the deployment, answer, and are
-// not the one where it shall be; sorted.
+// leave returns the backends that hold pods of the deployment, or what is left of it,
+// answer, and are not the one where it shall be; sorted.
 func (s *subject) leave(home string) []string {
 	var out []string
-	for _, p := range s.pods {
+	for _, p := range slices.Concat(s.pods, s.left) {
 		if p.Backend != home && !slices.Contains(s.away, p.Backend) && !slices.Contains(out, p.Backend) {
 			out = append(out, p.Backend)
 		}

@@ -58,9 +58,10 @@ func (t *traits) require(r gpuRequest) {
 // by what the backend has, not by what is free, so that the answer stays.
 func (t *traits) meet(f *schema.Flavour, b *Backend) fit {
 	var at fit
+	has := open(&b.Capacity, t.gpus)
 	for i := range f.Selectors {
 		s := &f.Selectors[i]
-		ok := match(*s, &b.Capacity) != NotMatched
+		ok := match(*s, has) != NotMatched
 		switch {
 		case s.Required && !ok && at.missing == nil:
 			at.missing = s

@@ -109,6 +109,9 @@ const (
 func (c *candidate) usage(n int) usage {
 	u := usage{cpu: c.ask.cpu * schema.CPU(n), memory: min(c.ask.memory, mostMemory) * schema.Bytes(n), pods: n}
 	u.gpus[vendorIndex(c.fit.vendor)] = c.ask.gpus * n
+	if c.ask.gpus == 0 {
+		u.openCPU, u.openMemory = u.cpu, u.memory
+	}
 	return u
 }
 

@@ -6,7 +6,8 @@ import "github.com/berthdev/berth/schema"
 // as it is, and why. It must, where what cannot be read may declare it:
 //
 //   - a document of this name is declared, and invalid
-//   - the file that declared it, as its pods remember, has errors
+//   - the file that declared it, as its pods remember, has errors; where nothing
+//     remembers, any file has
 //   - some file with errors names it, or may name anything, for its text is not
 //     known
 //
@@ -34,6 +35,9 @@ func (s *State) holds(ref schema.Ref, sourceFile string) (string, bool) {
 		return "the file that declared it has errors: " + f.bad.Error(), true
 	}
 	for f := range s.bad.Values() {
+		if sourceFile == "" {
+			return "a file with errors may have declared it: " + f.bad.Error(), true
+		}
 		if !f.mentions(ref.Name) {
 			continue
 		}

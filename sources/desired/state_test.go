@@ -274,6 +274,7 @@ func TestHolds(t *testing.T) {
 		{"named by a file that does not parse", "db", "good.yaml", "bad.yaml:3:7: did not find expected key"},
 		{"named after a space that is none", "cache", "good.yaml", "bad.yaml:3:7"},
 		{"part of a word is no name", "d", "good.yaml", ""},
+		{"nobody knows what declared it", "gone", "", "may have declared it"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

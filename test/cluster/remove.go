@@ -31,7 +31,7 @@ func (c *cluster) remove(ctx context.Context) error {
 	}
 	removeCgroups()
 	c.removeTraces()
-	return errors.Join(os.RemoveAll(volumesDir), os.RemoveAll(c.state))
+	return errors.Join(removeVolumes(volumesDir, c.path("volumes")), os.RemoveAll(c.state))
 }
 
 // removeLeftPods removes the pods that outlived their cluster, which takes a

@@ -74,6 +74,9 @@ func (c *cluster) start(ctx context.Context, images []string) error {
 	if err := os.MkdirAll(c.path("logs"), 0o700); err != nil {
 		return err
 	}
+	if err := noteVolumes(volumesDir, c.path("volumes")); err != nil {
+		return err
+	}
 	if err := c.configure(); err != nil {
 		return err
 	}
