@@ -76,7 +76,7 @@ func (g *planning) madeBefore() (n int) {
 	for name, pods := range g.in.Pods {
 		_, declared := g.in.Desired.Deployment(name)
 		if slices.ContainsFunc(pods, func(p backends.Pod) bool {
-			return p.State != backends.PodGoing && (!declared || p.Commit != g.in.Desired.Commit)
+			return p.State != backends.PodGoing && !p.Leftover() && (!declared || p.Commit != g.in.Desired.Commit)
 		}) {
 			n++
 		}
