@@ -240,6 +240,7 @@ type Pod struct {
 	ExitCode   int
 	Restarts   int    // by the engine itself, since it was last started from outside
 	Reason     string // why it is not running or not well, in words
+	Trouble    string // why it could not be started when that was tried last, though another time it may be; only of one that was made
 	Endpoints  []Endpoint
 	CreatedAt  time.Time
 	StartedAt  time.Time // of the last start; zero if never

@@ -17,6 +17,8 @@ func (p Pod) GivenUp() string {
 	switch {
 	case p.Reason != "":
 		return p.Reason
+	case p.Trouble != "":
+		return "it could not be started: " + p.Trouble
 	case p.Health == HealthUnhealthy:
 		return "unhealthy"
 	case p.ExitCode != 0:

@@ -60,6 +60,33 @@ func TestPortTaken(t *testing.T) {
 	}
 }
 
+// A release whose port somebody else holds does not keep down the one before it.
+func TestPortOfANewReleaseTaken(t *testing.T) {
+	b := newBench(t)
+	backend := b.open(schema.BackendConfig{})
+	w := b.workload(b.good())
+	w.Rollout.Strategy, w.Rollout.Timeout, w.Rollout.Rollback = schema.Recreate, 3*time.Second, true
+	before := b.ready(backend, w)
+	taken, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := uint16(taken.Addr().(*net.TCPAddr).Port)
+	w.Release, w.Pod.Ports[0].Host = "2.0.0", port
+	b.refused(backend, w, schema.Transient, fmt.Sprint(port))
+	var p backends.Progress
+	for end := time.Now().Add(time.Minute); p.Phase != backends.PhaseFailed && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		p, err = backend.Apply(b.context(), w, nil)
+	}
+	if err != nil || p.Phase != backends.PhaseFailed || !strings.Contains(p.Reason, "it could not be started") || !strings.Contains(p.Reason, fmt.Sprint(port)) {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if c := b.inspect(before.ID); !c.State.Running {
+		t.Errorf("the release before does not run: %+v", c.State)
+	}
+}
+
 func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	b := newBench(t)
 	w := b.workload(b.good())

@@ -19,6 +19,7 @@ type details struct {
 	exitCode   int
 	restarts   int
 	reason     string
+	trouble    string
 	ports      []container.Port    // as in the listing
 	pinned     []backends.Endpoint // on the host's network: the ports as declared
 	memory     int64

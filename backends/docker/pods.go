@@ -153,6 +153,9 @@ func (b *Backend) detail(c container.InspectResponse) details {
 		}
 	}
 	d.reason = reason(c)
+	if d.reason == "" && c.State.Status == container.StateCreated && c.State.Error != "" {
+		d.trouble = plain(c.State.Error)
+	}
 	return d
 }
 
@@ -198,7 +201,7 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 	p := remembered(row.Labels)
 	p.Backend, p.ID = b.cfg.Name, row.ID
 	p.State, p.Health = state(row), d.health
-	p.ExitCode, p.Restarts, p.Reason = d.exitCode, d.restarts, d.reason
+	p.ExitCode, p.Restarts, p.Reason, p.Trouble = d.exitCode, d.restarts, d.reason, d.trouble
 	p.CreatedAt, p.StartedAt = d.createdAt, d.startedAt
 	p.Endpoints = append(b.endpoints(row.Ports), d.pinned...)
 	if p.Digest == "" {

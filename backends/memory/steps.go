@@ -203,9 +203,10 @@ func (s steps) start(c *container) error {
 	}
 	endpoints, taken := s.publish(c)
 	if taken != 0 {
-		return fail(schema.Waiting, fmt.Sprintf("port %d is taken", taken))
+		c.Trouble = fmt.Sprintf("port %d is taken", taken)
+		return fail(schema.Waiting, c.Trouble)
 	}
-	c.Endpoints, c.Restarts = endpoints, 0
+	c.Endpoints, c.Restarts, c.Trouble = endpoints, 0, ""
 	c.run(s.engine.now())
 	s.wrote(c, "started", s.report, "start")
 	return nil

@@ -294,6 +294,9 @@ func TestNext(t *testing.T) {
 			}
 		}
 	}
+	inVain := func(p *backends.Pod) {
+		p.State, p.StartedAt, p.Trouble = backends.PodCreated, time.Time{}, "port 80 is taken"
+	}
 	tests := []struct {
 		name  string
 		pods  []backends.Pod
@@ -324,6 +327,13 @@ func TestNext(t *testing.T) {
 		{"ended right after its start", []backends.Pod{pod(w, "a", 100*time.Millisecond, func(p *backends.Pod) {
 			p.State = backends.PodExited
 		})}, "", backends.PhaseProgressing, 900 * time.Millisecond},
+		{"started in vain, in time", []backends.Pod{pod(w, "a", 20*time.Second, inVain), pod(other, "b", time.Hour, stopped)},
+			"start a, start b", backends.PhaseProgressing, 40 * time.Second},
+		{"started in vain, late", []backends.Pod{pod(w, "a", time.Minute, inVain), pod(other, "b", time.Hour, stopped)},
+			"give-up a", backends.PhaseFailed, 0},
+		{"started in vain, late, nothing to go back to", []backends.Pod{pod(w, "a", time.Hour, inVain)}, "start a", backends.PhaseProgressing, 0},
+		{"not started yet, late", []backends.Pod{pod(w, "a", time.Hour, func(p *backends.Pod) { p.State, p.StartedAt = backends.PodCreated, time.Time{} }),
+			pod(other, "b", 2*time.Hour, stopped)}, "start a, start b", backends.PhaseProgressing, 0},
 		{"failed in another way", []backends.Pod{pod(other, "b", time.Minute, failed), pod(w, "a", time.Hour, nil)},
 			"remove b", backends.PhaseProgressing, 0},
 		{"failed, nothing to go back to", []backends.Pod{pod(w, "b", time.Minute, failed)}, "", backends.PhaseFailed, 0},

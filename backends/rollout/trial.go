@@ -25,6 +25,8 @@ func (o *world) failure(r replica) string {
 		return ""
 	case p.State == backends.PodCreated && p.Reason != "":
 		return "it cannot be started: " + p.Reason
+	case p.State == backends.PodCreated && p.Trouble != "" && r.old != nil:
+		return o.startedInTime(p)
 	case p.State == backends.PodExited && p.Restart == schema.RestartNo && !o.overtaken(p):
 		return describe(p) // with success it would be good
 	case r.old != nil && p.State == backends.PodRunning && p.Health == backends.HealthUnhealthy:
@@ -46,6 +48,17 @@ func (o *world) failure(r replica) string {
 		return ""
 	}
 	return fmt.Sprintf("not ready within %s: %s", o.w.Rollout.Timeout, describe(p))
+}
+
+// startedInTime returns why a pod must be given up that could not be started yet,
+// while an old one stands aside or still runs; empty: there is time left.
+func (o *world) startedInTime(p *backends.Pod) string {
+	deadline := o.deadline(p)
+	if deadline.IsZero() || o.now.Before(deadline) {
+		o.wake(deadline)
+		return ""
+	}
+	return fmt.Sprintf("not started within %s: %s", o.w.Rollout.Timeout, p.Trouble)
 }
 
 // deadline returns when a pod on trial must be ready; zero: there is none. Each
