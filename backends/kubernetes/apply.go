@@ -68,7 +68,8 @@ func going(v *view, wanted objects) string {
 }
 
 // around brings about what must be there before the Deployment: volumes, then the
-// Service, which is there before pods are.
+// Service, which is there before pods are. One whose ports change keeps those that
+// it has until the deployment is ready.
 func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 	for _, claim := range wanted.Claims {
 		var live object
@@ -82,21 +83,26 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 	if wanted.Service == nil {
 		return nil
 	}
-	var live object
-	if at := slices.IndexFunc(v.Services, named[*corev1.Service](wanted.Service.Name)); at >= 0 {
-		live = v.Services[at]
+	at := slices.IndexFunc(v.Services, named[*corev1.Service](wanted.Service.Name))
+	if at < 0 {
+		return a.ensure(ctx, services, wanted.Service, nil)
 	}
-	return a.ensure(ctx, services, wanted.Service, live)
+	return a.ensure(ctx, services, widened(wanted.Service, v.Services[at]), v.Services[at])
 }
 
 // unneeded removes what the deployment, which is ready, has no use for any more:
-// its Service if it has no ports, and volumes that are not to be kept.
+// its Service if it has no ports, ports that only its former release had, and
+// volumes that are not to be kept.
 func (a *writer) unneeded(ctx context.Context, v *view, wanted objects) error {
 	for _, s := range v.Services {
+		var err error
 		if wanted.Service == nil || s.Name != wanted.Service.Name {
-			if err := a.remove(ctx, services, s, "it has no use any more"); err != nil {
-				return err
-			}
+			err = a.remove(ctx, services, s, "it has no use any more")
+		} else {
+			err = a.ensure(ctx, services, wanted.Service, s)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, c := range v.claims {
