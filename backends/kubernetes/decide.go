@@ -37,9 +37,9 @@ func (s settings) decide(w backends.Workload, wanted *appsv1.Deployment, o obser
 		} else {
 			d.Progress.Reason = goingBack(back, f.reason)
 		}
-		return s.compare(d, s.givenUp(adopt(wanted, live), back, f), live)
+		return s.compare(d, s.givenUp(o.adopt(wanted), back, f), live)
 	}
-	d, err := s.compare(d, adopt(wanted, live), live)
+	d, err := s.compare(d, o.adopt(wanted), live)
 	if err != nil || d.Apply != nil {
 		d.Progress.Reason = "it is being changed"
 		return d, err
@@ -58,7 +58,7 @@ func (s settings) decide(w backends.Workload, wanted *appsv1.Deployment, o obser
 		return d, nil
 	}
 	back := s.backTo(w, o)
-	d.Apply, d.Why, d.GiveUp, d.Progress.Again = s.givenUp(adopt(wanted, live), back, t.failed), t.failed.reason, true, time.Time{}
+	d.Apply, d.Why, d.GiveUp, d.Progress.Again = s.givenUp(o.adopt(wanted), back, t.failed), t.failed.reason, true, time.Time{}
 	d.Progress.Reason = goingBack(back, t.failed.reason)
 	return d, nil
 }
@@ -121,10 +121,10 @@ func remembers(live *appsv1.Deployment, annotations map[string]string) bool {
 //   - which release was good last: the one that is replaced, if it is good;
 //   - who declared it where, if nothing else differs: a file that is moved changes
 //     no pod;
-//   - its template, if it was made by another Berth, or with another configuration,
-//     from the same specification: an upgrade restarts nothing.
-func adopt(wanted, live *appsv1.Deployment) *appsv1.Deployment {
-	d := wanted.DeepCopy()
+//   - its template as it was applied, if it was made by another Berth, or with
+//     another configuration, from the same specification: an upgrade restarts nothing.
+func (o observation) adopt(wanted *appsv1.Deployment) *appsv1.Deployment {
+	d, live := wanted.DeepCopy(), o.Deployment
 	had, has := live.Annotations, d.Annotations
 	same := had[annotationSpecHash] == has[annotationSpecHash]
 	good := had[annotationGood]
@@ -136,8 +136,9 @@ func adopt(wanted, live *appsv1.Deployment) *appsv1.Deployment {
 		has[annotationGood] = good
 	}
 	if same && had[annotationApplied] != has[annotationApplied] {
-		has[annotationApplied] = had[annotationApplied]
-		d.Spec.Template = *live.Spec.Template.DeepCopy()
+		if t := o.original(had, wanted.Spec.Template.Spec.Containers[0]); t != nil {
+			has[annotationApplied], d.Spec.Template = had[annotationApplied], *t
+		}
 	}
 	if same && had[annotationInputHash] == has[annotationInputHash] && had[annotationReplicas] == has[annotationReplicas] {
 		for _, key := range []string{annotationSource, annotationCommit} {
