@@ -202,7 +202,7 @@ func TestRestartWritesNothing(t *testing.T) {
 	var all []backends.Workload
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		w := s.workload(name)
-		w.Pod.Env = map[string]string{"NAME": name, "DOLLAR": "$(NAME)"}
+		w.Pod.Env = map[string]string{"NAME": name, "DOLLAR": "$(NAME)", "EMPTY": ""}
 		w.Pod.CPU, w.Pod.Memory = 1500, 1<<30
 		w.Pod.Volumes = []schema.Volume{{Name: "data", Path: "/data"}, {Tmpfs: true, Path: "/tmp"}}
 		all = append(all, w)
