@@ -80,6 +80,11 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	}
 	step := backends.Step{Deployment: a.deployment, Verb: verb, Detail: nameOf(k, wanted) + ": " + why}
 	a.report(step)
+	if live != nil {
+		if err := a.separate(ctx, k, fields.Object, live); err != nil {
+			return nil, classify(verb, nameOf(k, wanted), err)
+		}
+	}
 	now, err := a.apply(ctx, k, wanted, data, live != nil)
 	if noNamespace(err) {
 		if err = a.makeNamespace(ctx, wanted.GetNamespace()); err == nil {
