@@ -94,10 +94,11 @@ func (a *api) get(ctx context.Context, k *kind, namespace, name string) (object,
 }
 
 // apply sets the fields of an object that stand in data, by server-side apply.
-func (a *api) apply(ctx context.Context, k *kind, namespace, name string, data []byte, force bool) (object, error) {
+func (a *api) apply(ctx context.Context, k *kind, namespace, name string, data []byte, how metav1.PatchOptions) (object, error) {
 	out := k.empty()
+	how.FieldManager = FieldManager
 	err := a.of(k).Patch(types.ApplyPatchType).NamespaceIfScoped(namespace, k != namespaces).Resource(k.resource).Name(name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager, Force: &force}, a.params).
+		VersionedParams(&how, a.params).
 		Body(data).Timeout(callTimeout).Do(ctx).Into(out)
 	return out, err
 }
