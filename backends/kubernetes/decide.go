@@ -53,6 +53,7 @@ func (s settings) decide(w backends.Workload, wanted *appsv1.Deployment, o obser
 		return d, nil
 	}
 	t := o.trial(s.pullTimeout(), w, d.Progress.Pods, now)
+	o.refused(&t, w, d.Progress.Pods, now)
 	d.Progress.Reason, d.Progress.Again = t.pending, t.again
 	if t.failed == nil {
 		return d, nil
@@ -239,6 +240,44 @@ func unmade(d *appsv1.Deployment) string {
 		return "pods cannot be made: " + message(c.Message, c.Reason)
 	}
 	return ""
+}
+
+// refused fails a trial where pods cannot be made, for as long as a rollout may take,
+// and those that are there serve. The controller itself tells of no lateness where it
+// finds a ReplicaSet of before again, as when a release is taken back in git, or
+// scales what has come up.
+func (o observation) refused(t *trial, w backends.Workload, pods []backends.Pod, now time.Time) {
+	why, since := unmade(o.Deployment), o.refusedSince(w.SpecHash())
+	if t.failed != nil || why == "" || since.IsZero() || w.Replicas == 0 || w.Rollout.Timeout <= 0 {
+		return
+	}
+	for i := range pods {
+		p := &pods[i]
+		if p.SpecHash == w.SpecHash() && p.State != backends.PodGoing && p.State != backends.PodAbsent && !serves(p) {
+			return
+		}
+	}
+	if until := since.Add(w.Rollout.Timeout); now.Before(until) {
+		t.wake(until)
+	} else {
+		t.failed = failureOf(w, &backends.Pod{}, why, now)
+	}
+}
+
+// refusedSince returns since when pods of a specification cannot be made; zero:
+// nobody says so. What the Deployment says may be of another one.
+func (o observation) refusedSince(spec string) time.Time {
+	for _, r := range o.ReplicaSets {
+		if !o.owns(r) || r.Annotations[annotationSpecHash] != spec || o.edited(r) {
+			continue
+		}
+		for _, c := range r.Status.Conditions {
+			if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue {
+				return c.LastTransitionTime.Time
+			}
+		}
+	}
+	return time.Time{}
 }
 
 // pendingWords says in words what is waited for.
