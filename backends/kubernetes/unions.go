@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -31,8 +32,11 @@ var unions = map[string][]string{
 // there is none. The name is that of the field, or of the list, that holds both.
 func beside(name string, want, have map[string]any) string {
 	fields := unions[name]
-	if name == "volumes" {
+	switch name {
+	case "volumes":
 		fields = slices.Sorted(maps.Keys(have))
+	case "resources":
+		return besideAmounts(want, have)
 	}
 	for _, key := range fields {
 		if have[key] != nil && want[key] == nil && key != "name" {
@@ -40,6 +44,33 @@ func beside(name string, want, have map[string]any) string {
 		}
 	}
 	return ""
+}
+
+// besideAmounts is beside for what a container may use and what is set aside for it,
+// where Berth says only one of the two: no more can be set aside than may be used, and
+// of GPUs just that.
+func besideAmounts(want, have map[string]any) string {
+	for _, pair := range [][2]string{{"limits", "requests"}, {"requests", "limits"}} {
+		wanted, _ := want[pair[0]].(map[string]any)
+		also, _ := want[pair[1]].(map[string]any)
+		there, _ := have[pair[1]].(map[string]any)
+		for _, key := range slices.Sorted(maps.Keys(wanted)) {
+			if there[key] == nil || also[key] != nil {
+				continue
+			}
+			amount, otherwise := parsed(wanted[key]), parsed(there[key])
+			more := amount.Cmp(otherwise)
+			if pair[0] == "limits" && more != 0 || pair[0] == "requests" && more > 0 {
+				return join(pair[1], key)
+			}
+		}
+	}
+	return ""
+}
+
+func parsed(v any) resource.Quantity {
+	q, _ := resource.ParseQuantity(fmt.Sprint(v)) // what is none is as good as nothing
+	return q
 }
 
 // A change is one of a JSON patch.

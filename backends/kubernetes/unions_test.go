@@ -22,6 +22,8 @@ func TestDriftToAnotherChoice(t *testing.T) {
 	w.Pod.Healthcheck = &schema.Healthcheck{Command: []string{"/app", "healthcheck"}}
 	w.Pod.Volumes = []schema.Volume{{Name: "data", Path: "/data"}}
 	w.Rollout.Strategy = schema.Recreate
+	w.Pod.GPUs, w.Pod.GPUVendor = 1, schema.NVIDIA
+	w.Pod.Needs = []schema.Selector{{Kind: schema.SelectCPU, Required: true, Count: 4}}
 	s.ready(s.b, w)
 	const app, field = "/spec/template/spec/containers/0", `{"fieldRef":{"fieldPath":"metadata.name"}}`
 	asks := `{"httpGet":{"path":"/","port":8080}}`
@@ -32,6 +34,10 @@ func TestDriftToAnotherChoice(t *testing.T) {
 		{"another volume", "/spec/template/spec/volumes/0", `{"name":"claim-data","emptyDir":{}}`, "persistentVolumeClaim: it is missing"},
 		{"another probe", app + "/startupProbe", asks, "startupProbe"},
 		{"another hook", app + "/lifecycle/preStop", `{"exec":{"command":["/bin/true"]}}`, "preStop.sleep: it is missing"},
+		{
+			"other amounts", app + "/resources", `{"limits":{"nvidia.com/gpu":"2","cpu":"1"},"requests":{"nvidia.com/gpu":"2","cpu":"500m"}}`,
+			"resources.limits[nvidia.com/gpu]: it is 2",
+		},
 		{"another strategy", "/spec/strategy", `{"type":"RollingUpdate"}`, "strategy.type: it is RollingUpdate"},
 		{
 			"another filter", "/spec/template/spec/securityContext/seccompProfile", `{"type":"Localhost","localhostProfile":"theirs.json"}`,
