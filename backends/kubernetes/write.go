@@ -66,23 +66,15 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	if live != nil {
 		verb = "update"
 	}
-	fields, err := patch(wanted)
-	if err != nil {
-		return nil, err
-	}
-	if live != nil {
-		fields.SetUID(live.GetUID())
-	} else {
-		fields.SetResourceVersion(absent)
-	}
-	data, err := json.Marshal(fields)
+	fields, data, err := body(wanted, live)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", nameOf(k, wanted), err)
 	}
 	step := backends.Step{Deployment: a.deployment, Verb: verb, Detail: nameOf(k, wanted) + ": " + why}
 	a.report(step)
 	if live != nil {
-		if err := a.separate(ctx, k, fields.Object, live); err != nil {
+		defer a.s.begin(ref{k, wanted.GetNamespace(), wanted.GetName(), a.deployment})(nil) // the steps between are our own
+		if err := a.separate(ctx, k, fields, live); err != nil {
 			return nil, classify(verb, nameOf(k, wanted), err)
 		}
 	}
@@ -105,14 +97,24 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	return now, nil
 }
 
+// body returns what is sent to apply an object over the live one, or to make it.
+func body(wanted, live object) (fields map[string]any, data []byte, err error) {
+	o, err := patch(wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	if live != nil {
+		o.SetUID(live.GetUID())
+	} else {
+		o.SetResourceVersion(absent)
+	}
+	data, err = json.Marshal(o)
+	return o.Object, data, err
+}
+
 // try asks the server whether it would make an object, and makes none.
 func (a *writer) try(ctx context.Context, k *kind, wanted object) error {
-	fields, err := patch(wanted)
-	if err != nil {
-		return err
-	}
-	fields.SetResourceVersion(absent)
-	data, err := json.Marshal(fields)
+	_, data, err := body(wanted, nil)
 	if err != nil {
 		return err
 	}
