@@ -94,10 +94,11 @@ func (a *api) get(ctx context.Context, k *kind, namespace, name string) (object,
 }
 
 // apply sets the fields of an object that stand in data, by server-side apply.
-func (a *api) apply(ctx context.Context, k *kind, namespace, name string, data []byte, force bool) (object, error) {
+func (a *api) apply(ctx context.Context, k *kind, namespace, name string, data []byte, how metav1.PatchOptions) (object, error) {
 	out := k.empty()
+	how.FieldManager = FieldManager
 	err := a.of(k).Patch(types.ApplyPatchType).Namespace(namespace).Resource(k.resource).Name(name).
-		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager, Force: &force}, a.params).
+		VersionedParams(&how, a.params).
 		Body(data).Timeout(callTimeout).Do(ctx).Into(out)
 	return out, err
 }
@@ -111,8 +112,17 @@ func (a *api) createNamespace(ctx context.Context, n *corev1.Namespace) error {
 
 // merge changes fields of an object by a JSON merge patch.
 func (a *api) merge(ctx context.Context, k *kind, namespace, name string, data []byte) (object, error) {
+	return a.patch(ctx, types.MergePatchType, k, namespace, name, data)
+}
+
+// edit changes an object by a JSON patch.
+func (a *api) edit(ctx context.Context, k *kind, namespace, name string, data []byte) (object, error) {
+	return a.patch(ctx, types.JSONPatchType, k, namespace, name, data)
+}
+
+func (a *api) patch(ctx context.Context, how types.PatchType, k *kind, namespace, name string, data []byte) (object, error) {
 	out := k.empty()
-	err := a.of(k).Patch(types.MergePatchType).Namespace(namespace).Resource(k.resource).Name(name).
+	err := a.of(k).Patch(how).Namespace(namespace).Resource(k.resource).Name(name).
 		VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, a.params).
 		Body(data).Timeout(callTimeout).Do(ctx).Into(out)
 	return out, err

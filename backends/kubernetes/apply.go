@@ -7,6 +7,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/berthdev/berth/backends"
 )
@@ -26,20 +27,16 @@ func (b *Backend) Apply(ctx context.Context, w backends.Workload, report func(ba
 		return backends.Progress{}, err
 	}
 	namespace := wanted.Deployment.Namespace
-	for _, other := range slices.Sorted(maps.Keys(views)) {
-		if other == namespace {
-			continue
-		}
-		if err := a.clear(ctx, views[other], "it moves to namespace "+namespace); err != nil {
-			return backends.Progress{}, err
-		}
-	}
 	v := views[namespace]
 	if v == nil {
 		v = &view{}
 	}
 	if what := going(v, wanted); what != "" {
 		return backends.Progress{Phase: backends.PhaseProgressing, Reason: what + " is being removed", Pods: b.observed(v.observation)}, nil
+	}
+	delete(views, namespace)
+	if err := a.move(ctx, views, v, wanted); err != nil {
+		return backends.Progress{}, err
 	}
 	if err := a.allFree(ctx, wanted, v); err != nil {
 		return backends.Progress{}, err
@@ -52,6 +49,47 @@ func (b *Backend) Apply(ctx context.Context, w backends.Workload, report func(ba
 		return p, err
 	}
 	return p, a.unneeded(ctx, v, wanted)
+}
+
+// move removes what there is of the deployment in other namespaces, once it can be
+// made in the one where it is wanted.
+func (a *writer) move(ctx context.Context, others map[string]*view, v *view, wanted objects) error {
+	for _, other := range slices.Sorted(maps.Keys(others)) {
+		if d := others[other].Deployment; d != nil && d.DeletionTimestamp == nil {
+			if err := a.room(ctx, v, wanted); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	for _, other := range slices.Sorted(maps.Keys(others)) {
+		if err := a.clear(ctx, others[other], "it moves to namespace "+wanted.Deployment.Namespace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// room makes sure that what is wanted can be made in its namespace, which is made if
+// it must be, and may.
+func (a *writer) room(ctx context.Context, v *view, wanted objects) error {
+	if v.Deployment == nil {
+		err := a.try(ctx, deployments, wanted.Deployment)
+		if noNamespace(err) {
+			if err = a.makeNamespace(ctx, wanted.Deployment.Namespace); err == nil {
+				err = a.try(ctx, deployments, wanted.Deployment)
+			}
+		}
+		if err != nil && !apierrors.IsConflict(err) { // somebody has the name: said below
+			return classify("create", nameOf(deployments, wanted.Deployment), err)
+		}
+	}
+	for _, m := range lacking(wanted, v) {
+		if err := a.free(ctx, m.kind, m.object); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // going names what is being removed and must be made again; empty: nothing.
@@ -68,7 +106,8 @@ func going(v *view, wanted objects) string {
 }
 
 // around brings about what must be there before the Deployment: volumes, then the
-// Service, which is there before pods are.
+// Service, which is there before pods are. One whose ports change keeps those that
+// it has until the deployment is ready.
 func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 	for _, claim := range wanted.Claims {
 		var live object
@@ -82,21 +121,26 @@ func (a *writer) around(ctx context.Context, v *view, wanted objects) error {
 	if wanted.Service == nil {
 		return nil
 	}
-	var live object
-	if at := slices.IndexFunc(v.Services, named[*corev1.Service](wanted.Service.Name)); at >= 0 {
-		live = v.Services[at]
+	at := slices.IndexFunc(v.Services, named[*corev1.Service](wanted.Service.Name))
+	if at < 0 {
+		return a.ensure(ctx, services, wanted.Service, nil)
 	}
-	return a.ensure(ctx, services, wanted.Service, live)
+	return a.ensure(ctx, services, widened(wanted.Service, v.Services[at]), v.Services[at])
 }
 
 // unneeded removes what the deployment, which is ready, has no use for any more:
-// its Service if it has no ports, and volumes that are not to be kept.
+// its Service if it has no ports, ports that only its former release had, and
+// volumes that are not to be kept.
 func (a *writer) unneeded(ctx context.Context, v *view, wanted objects) error {
 	for _, s := range v.Services {
+		var err error
 		if wanted.Service == nil || s.Name != wanted.Service.Name {
-			if err := a.remove(ctx, services, s, "it has no use any more"); err != nil {
-				return err
-			}
+			err = a.remove(ctx, services, s, "it has no use any more")
+		} else {
+			err = a.ensure(ctx, services, wanted.Service, s)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	for _, c := range v.claims {

@@ -202,7 +202,7 @@ func TestRestartWritesNothing(t *testing.T) {
 	var all []backends.Workload
 	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		w := s.workload(name)
-		w.Pod.Env = map[string]string{"NAME": name, "DOLLAR": "$(NAME)"}
+		w.Pod.Env = map[string]string{"NAME": name, "DOLLAR": "$(NAME)", "EMPTY": ""}
 		w.Pod.CPU, w.Pod.Memory = 1500, 1<<30
 		w.Pod.Volumes = []schema.Volume{{Name: "data", Path: "/data"}, {Tmpfs: true, Path: "/tmp"}}
 		all = append(all, w)
@@ -283,6 +283,53 @@ func TestNamespaces(t *testing.T) {
 		if err != nil || len(owned) != 2 || !strings.HasPrefix(owned[0].Name, s.namespace+"-"+user+"/") {
 			t.Errorf("%s: owned %v, %v", user, owned, err)
 		}
+	}
+}
+
+// What cannot be made in its new namespace stays where it is.
+func TestMoveWaits(t *testing.T) {
+	s := newSite(t)
+	instance := "lab-" + s.namespace
+	at := func(template string, create bool) counted {
+		return s.again(instance, schema.BackendConfig{Namespaces: &schema.Namespaces{Template: template, Create: create}})
+	}
+	for _, user := range []string{"john", "taken", "jane"} {
+		t.Cleanup(func() {
+			_ = s.Resource("", "v1", "namespaces").Delete(context.Background(), s.namespace+"-"+user, metav1.DeleteOptions{})
+		})
+	}
+	w := s.workload("web")
+	made := at(s.namespace+"-{user}", true)
+	s.ready(made, w)
+	stays := func(why string) {
+		t.Helper()
+		owned, err := made.Owned(t.Context())
+		if err != nil || len(owned) != 2 || owned[0].Name != s.namespace+"-john/web" {
+			t.Errorf("%s: it owns %v, %v", why, owned, err)
+		}
+	}
+	moved := w
+	moved.User = "jane"
+	if _, err := at(s.namespace+"-{user}", false).Apply(t.Context(), moved, nil); schema.KindOf(err) != schema.Waiting || !strings.Contains(err.Error(), "there is no namespace") {
+		t.Errorf("a namespace that is missing: %v", err)
+	}
+	stays("there is no namespace")
+
+	theirs := w
+	theirs.User = "taken"
+	s.ready(s.again("other-"+s.namespace, schema.BackendConfig{Namespaces: &schema.Namespaces{Template: s.namespace + "-{user}", Create: true}}), theirs)
+	if _, err := made.Apply(t.Context(), theirs, nil); schema.KindOf(err) != schema.Terminal || !strings.Contains(err.Error(), "there is one already") {
+		t.Errorf("a name that is taken: %v", err)
+	}
+	stays("the name is taken")
+
+	s.ready(made, moved)
+	owned, err := made.Owned(t.Context())
+	for late := time.Now().Add(limit); err == nil && len(owned) > 2 && time.Now().Before(late); owned, err = made.Owned(t.Context()) {
+		time.Sleep(20 * time.Millisecond) // the one before is being removed
+	}
+	if err != nil || len(owned) != 2 || owned[0].Name != s.namespace+"-jane/web" {
+		t.Errorf("once it can be made it owns %v, %v", owned, err)
 	}
 }
 

@@ -77,7 +77,7 @@ func cover(path, name string, want, have any) string {
 		case quantities[name]:
 			return coverAmounts(path, w, h)
 		default:
-			return coverMap(path, w, h)
+			return coverUnion(path, name, w, h)
 		}
 	case []any:
 		h, ok := have.([]any)
@@ -85,7 +85,7 @@ func cover(path, name string, want, have any) string {
 			return missing(path)
 		}
 		if keys, keyed := listKeys[name]; keyed {
-			return coverKeyed(path, keys, w, h)
+			return coverKeyed(path, name, keys, w, h)
 		}
 		return coverList(path, name, w, h)
 	}
@@ -101,24 +101,41 @@ func cover(path, name string, want, have any) string {
 	return fmt.Sprintf("%s: it is %s, not %s", path, show(have), show(want))
 }
 
+// coverUnion is coverMap where some fields cannot be together.
+func coverUnion(path, name string, want, have map[string]any) string {
+	if why := coverMap(path, want, have); why != "" {
+		return why
+	}
+	if key := beside(name, want, have); key != "" {
+		return join(path, key) + ": it must not be there"
+	}
+	return ""
+}
+
 // coverKeyed finds each wanted entry by its keys.
-func coverKeyed(path string, keys []string, want, have []any) string {
+func coverKeyed(path, name string, keys []string, want, have []any) string {
 	for _, item := range want {
 		w, _ := item.(map[string]any)
-		key := keyOf(keys, w)
-		at := fmt.Sprintf("%s[%s]", path, key)
-		i := slices.IndexFunc(have, func(other any) bool {
-			h, ok := other.(map[string]any)
-			return ok && keyOf(keys, h) == key
-		})
+		at := fmt.Sprintf("%s[%s]", path, keyOf(keys, w))
+		i := find(keys, w, have)
 		if i < 0 {
 			return missing(at)
 		}
-		if why := coverMap(at, w, have[i].(map[string]any)); why != "" { //nolint:forcetypeassert // it was found as one
+		if why := coverUnion(at, name, w, have[i].(map[string]any)); why != "" { //nolint:forcetypeassert // it was found as one
 			return why
 		}
 	}
 	return ""
+}
+
+// find returns where in a list the entry is that has the keys of another one; -1:
+// nowhere.
+func find(keys []string, entry map[string]any, list []any) int {
+	key := keyOf(keys, entry)
+	return slices.IndexFunc(list, func(other any) bool {
+		h, ok := other.(map[string]any)
+		return ok && keyOf(keys, h) == key
+	})
 }
 
 // keyOf renders the keys that an entry of a list has.

@@ -118,8 +118,13 @@ func TestLacks(t *testing.T) {
 		"spec.template.spec.containers[app]: it is missing":                      func(d *appsv1.Deployment) { app(d).Name = "other" },
 		"spec.template.spec.containers[app].env[LOG_LEVEL]: it is missing":       func(d *appsv1.Deployment) { app(d).Env = app(d).Env[:5] },
 		"spec.template.spec.containers[app].env[LOG_LEVEL].value: it is another": func(d *appsv1.Deployment) { app(d).Env[5].Value = "hunter2" },
-		"spec.template.spec.containers[app].args: it has 1 entries, not 4":       func(d *appsv1.Deployment) { app(d).Args = []string{"hunter2"} },
-		"spec.template.spec.containers[app].args[1]: it is another value":        func(d *appsv1.Deployment) { app(d).Args[1] = "hunter2" },
+		"containers[app].env[BERTH_SCOPES].value: it is another value":           func(d *appsv1.Deployment) { app(d).Env[3].Value = "hunter2" },
+		"containers[app].env[BERTH_USER].valueFrom: it must not be there":        func(d *appsv1.Deployment) { app(d).Env[4].ValueFrom = &corev1.EnvVarSource{} },
+		"spec.template.spec.volumes[claim-data].emptyDir: it must not be there": func(d *appsv1.Deployment) {
+			d.Spec.Template.Spec.Volumes[0].EmptyDir = &corev1.EmptyDirVolumeSource{}
+		},
+		"spec.template.spec.containers[app].args: it has 1 entries, not 4": func(d *appsv1.Deployment) { app(d).Args = []string{"hunter2"} },
+		"spec.template.spec.containers[app].args[1]: it is another value":  func(d *appsv1.Deployment) { app(d).Args[1] = "hunter2" },
 		"resources.limits.memory: it is 1Gi, not 512Mi": func(d *appsv1.Deployment) {
 			app(d).Resources.Limits[corev1.ResourceMemory] = resource.MustParse("1Gi")
 		},

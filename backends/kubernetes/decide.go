@@ -37,9 +37,9 @@ func (s settings) decide(w backends.Workload, wanted *appsv1.Deployment, o obser
 		} else {
 			d.Progress.Reason = goingBack(back, f.reason)
 		}
-		return s.compare(d, s.givenUp(adopt(wanted, live), back, f), live)
+		return s.compare(d, s.givenUp(o.adopt(wanted), back, f), live)
 	}
-	d, err := s.compare(d, adopt(wanted, live), live)
+	d, err := s.compare(d, o.adopt(wanted), live)
 	if err != nil || d.Apply != nil {
 		d.Progress.Reason = "it is being changed"
 		return d, err
@@ -53,12 +53,13 @@ func (s settings) decide(w backends.Workload, wanted *appsv1.Deployment, o obser
 		return d, nil
 	}
 	t := o.trial(s.pullTimeout(), w, d.Progress.Pods, now)
+	o.refused(&t, w, d.Progress.Pods, now)
 	d.Progress.Reason, d.Progress.Again = t.pending, t.again
 	if t.failed == nil {
 		return d, nil
 	}
 	back := s.backTo(w, o)
-	d.Apply, d.Why, d.GiveUp, d.Progress.Again = s.givenUp(adopt(wanted, live), back, t.failed), t.failed.reason, true, time.Time{}
+	d.Apply, d.Why, d.GiveUp, d.Progress.Again = s.givenUp(o.adopt(wanted), back, t.failed), t.failed.reason, true, time.Time{}
 	d.Progress.Reason = goingBack(back, t.failed.reason)
 	return d, nil
 }
@@ -121,10 +122,10 @@ func remembers(live *appsv1.Deployment, annotations map[string]string) bool {
 //   - which release was good last: the one that is replaced, if it is good;
 //   - who declared it where, if nothing else differs: a file that is moved changes
 //     no pod;
-//   - its template, if it was made by another Berth, or with another configuration,
-//     from the same specification: an upgrade restarts nothing.
-func adopt(wanted, live *appsv1.Deployment) *appsv1.Deployment {
-	d := wanted.DeepCopy()
+//   - its template as it was applied, if it was made by another Berth, or with
+//     another configuration, from the same specification: an upgrade restarts nothing.
+func (o observation) adopt(wanted *appsv1.Deployment) *appsv1.Deployment {
+	d, live := wanted.DeepCopy(), o.Deployment
 	had, has := live.Annotations, d.Annotations
 	same := had[annotationSpecHash] == has[annotationSpecHash]
 	good := had[annotationGood]
@@ -136,8 +137,9 @@ func adopt(wanted, live *appsv1.Deployment) *appsv1.Deployment {
 		has[annotationGood] = good
 	}
 	if same && had[annotationApplied] != has[annotationApplied] {
-		has[annotationApplied] = had[annotationApplied]
-		d.Spec.Template = *live.Spec.Template.DeepCopy()
+		if t := o.original(had, wanted.Spec.Template.Spec.Containers[0]); t != nil {
+			has[annotationApplied], d.Spec.Template = had[annotationApplied], *t
+		}
 	}
 	if same && had[annotationInputHash] == has[annotationInputHash] && had[annotationReplicas] == has[annotationReplicas] {
 		for _, key := range []string{annotationSource, annotationCommit} {
@@ -238,6 +240,44 @@ func unmade(d *appsv1.Deployment) string {
 		return "pods cannot be made: " + message(c.Message, c.Reason)
 	}
 	return ""
+}
+
+// refused fails a trial where pods cannot be made, for as long as a rollout may take,
+// and those that are there serve. The controller itself tells of no lateness where it
+// finds a ReplicaSet of before again, as when a release is taken back in git, or
+// scales what has come up.
+func (o observation) refused(t *trial, w backends.Workload, pods []backends.Pod, now time.Time) {
+	why, since := unmade(o.Deployment), o.refusedSince(w.SpecHash())
+	if t.failed != nil || why == "" || since.IsZero() || w.Replicas == 0 || w.Rollout.Timeout <= 0 {
+		return
+	}
+	for i := range pods {
+		p := &pods[i]
+		if p.SpecHash == w.SpecHash() && p.State != backends.PodGoing && p.State != backends.PodAbsent && !serves(p) {
+			return
+		}
+	}
+	if until := since.Add(w.Rollout.Timeout); now.Before(until) {
+		t.wake(until)
+	} else {
+		t.failed = failureOf(w, &backends.Pod{}, why, now)
+	}
+}
+
+// refusedSince returns since when pods of a specification cannot be made; zero:
+// nobody says so. What the Deployment says may be of another one.
+func (o observation) refusedSince(spec string) time.Time {
+	for _, r := range o.ReplicaSets {
+		if !o.owns(r) || r.Annotations[annotationSpecHash] != spec || o.edited(r) {
+			continue
+		}
+		for _, c := range r.Status.Conditions {
+			if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue {
+				return c.LastTransitionTime.Time
+			}
+		}
+	}
+	return time.Time{}
 }
 
 // pendingWords says in words what is waited for.

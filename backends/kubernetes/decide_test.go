@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
@@ -521,6 +522,46 @@ func TestPodsCannotBeMade(t *testing.T) {
 	if p := d.Progress.Pods; p[0].State != backends.PodFailed || p[0].ID == "" || p[0].Name == "" {
 		t.Errorf("%+v", p)
 	}
+}
+
+// Where a former ReplicaSet is found again, the controller takes what is not there for
+// complete, and says nothing of lateness.
+func TestPodsCannotBeMadeAgain(t *testing.T) {
+	c := newCluster(t)
+	w := workload()
+	set := c.up(w)
+	c.up(changed(w, release("2.0.0")))
+	c.apply(w)
+	if c.control() != set {
+		t.Fatal("the former ReplicaSet is not found again")
+	}
+	c.Deployment.Status.UpdatedReplicas = 0
+	const says = "0 of 1 replicas ready; pods cannot be made: exceeded quota: small"
+	c.Deployment.Status.Conditions = append(c.Deployment.Status.Conditions, appsv1.DeploymentCondition{
+		Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota: small",
+	})
+	c.expect(w, backends.PhaseProgressing, says)
+	set.Status.Conditions = []appsv1.ReplicaSetCondition{{
+		Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", LastTransitionTime: metav1.NewTime(c.now),
+	}}
+	if d := c.expect(w, backends.PhaseProgressing, says); !d.Progress.Again.Equal(c.now.Add(w.Rollout.Timeout)) {
+		t.Errorf("again at %s", d.Progress.Again)
+	}
+	c.now = c.now.Add(w.Rollout.Timeout)
+	if d := c.apply(w); !d.GiveUp || d.Why != "pods cannot be made: exceeded quota: small" {
+		t.Fatalf("%+v", d)
+	}
+	c.expectSoon(w, backends.PhaseFailed, "pods cannot be made: exceeded quota: small; not tried again until the input changes")
+
+	// Room is made: Kubernetes goes on trying.
+	set.Status.Conditions = nil
+	c.Pods = nil
+	c.pod(set)
+	c.available()
+	if d := c.apply(w); d.Apply.Annotations[annotationFailedInput] != "" {
+		t.Errorf("it recovered, and is still said to have failed: %+v", d)
+	}
+	c.expectSoon(w, backends.PhaseReady, "")
 }
 
 // A release that came up once is not given up for crashes later: that is for

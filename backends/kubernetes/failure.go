@@ -108,8 +108,7 @@ func (s settings) givenUp(wanted *appsv1.Deployment, back *appsv1.ReplicaSet, f 
 		d.Labels = objectLabels(s.instance, backends.Workload{
 			Deployment: d.Name, App: back.Annotations[annotationApp], Release: back.Annotations[annotationRelease],
 		})
-		d.Spec.Template = *back.Spec.Template.DeepCopy()
-		delete(d.Spec.Template.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+		d.Spec.Template = *own(back.Spec.Template)
 		d.Spec.MinReadySeconds = back.Spec.MinReadySeconds
 	}
 	maps.Copy(d.Annotations, f.annotations())

@@ -6,8 +6,12 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/backendtest"
@@ -47,4 +51,102 @@ func TestNodePort(t *testing.T) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// Whoever asks at a port of the node is answered while a release with other ports of
+// its pods comes, whether it fails or not.
+func TestPortsChange(t *testing.T) {
+	s := newSite(t)
+	first := s.workload("web")
+	first.Replicas, first.Rollout.Timeout = 1, 6*time.Second
+	at := uint16(30100 + rand.IntN(2600))
+	first.Pod.Ports = []schema.Port{{Host: at, Container: kubetest.AppPort, Protocol: schema.TCP}}
+	p := backendtest.Converge(s, s.b, first, backends.PhaseReady, time.Minute).Pods[0]
+	url := "http://" + net.JoinHostPort(p.Endpoints[0].Host, fmt.Sprint(at))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: limit}
+	ask := func() error {
+		resp, err := client.Get(url)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	for late := time.Now().Add(limit); ask() != nil && time.Now().Before(late); time.Sleep(50 * time.Millisecond) { // until the node knows the Service
+		continue
+	}
+	asked, stop := make(chan int), make(chan struct{})
+	go func() {
+		n := 0
+		for tick := time.NewTicker(20 * time.Millisecond); ; n++ {
+			if err := ask(); err != nil {
+				t.Errorf("request %d: %v", n, err)
+			}
+			select {
+			case <-tick.C:
+			case <-stop:
+				tick.Stop()
+				asked <- n
+				return
+			}
+		}
+	}()
+
+	other := first
+	other.Release = "2.0.0"
+	other.Pod.Ports = []schema.Port{{Host: at, Container: 9090, Protocol: schema.TCP}}
+	second, once := schema.Duration(time.Second), 1
+	other.Pod.Healthcheck = &schema.Healthcheck{Command: []string{"/app", "healthcheck"}, Interval: &second, Timeout: &second, Retries: &once}
+	bad := other
+	bad.Pod.Args = []string{"-unwell"}
+	backendtest.Converge(s, s.b, bad, backends.PhaseFailed, time.Minute)
+	if ports := s.servicePorts("web"); !strings.Contains(ports, fmt.Sprintf("%d:%d", at, kubetest.AppPort)) {
+		t.Errorf("after it went back the Service has %s", ports)
+	}
+	s.quiet(bad)
+	good := other
+	good.Rollout.Timeout = time.Minute
+	good.Release, good.Pod.Env = "3.0.0", map[string]string{"LISTEN": ":9090"}
+	backendtest.Converge(s, s.b, good, backends.PhaseReady, time.Minute)
+	if ports, want := s.servicePorts("web"), fmt.Sprintf("%d:9090", at); ports != want {
+		t.Errorf("the Service has %s, want %s", ports, want)
+	}
+	s.quiet(good)
+	close(stop)
+	t.Logf("%d requests", <-asked)
+
+	// Ports of the node that the cluster has chosen go with the last that was asked for.
+	inside := good
+	inside.Release, inside.Pod.Ports = "4.0.0", []schema.Port{{Container: 9090, Protocol: schema.TCP}}
+	backendtest.Converge(s, s.b, inside, backends.PhaseReady, time.Minute)
+	if ports := s.servicePorts("web"); ports != "0:9090" {
+		t.Errorf("the Service has %s", ports)
+	}
+}
+
+// quiet holds that another Apply writes nothing.
+func (s *site) quiet(w backends.Workload) {
+	s.Helper()
+	if _, err := s.b.Apply(s.Context(), w, func(step backends.Step) { s.Errorf("a step after the last: %+v", step) }); err != nil {
+		s.Error(err)
+	}
+}
+
+// servicePorts writes the ports of a Service as NODE:PORT.
+func (s *site) servicePorts(name string) string {
+	s.Helper()
+	o, err := s.Resource("", "v1", "services").Namespace(s.namespace).Get(s.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	all, _, err := unstructured.NestedSlice(o.Object, "spec", "ports")
+	if err != nil {
+		s.Fatal(err)
+	}
+	var out []string
+	for _, p := range all {
+		fields := p.(map[string]any)
+		node, _ := fields["nodePort"].(int64)
+		out = append(out, fmt.Sprintf("%d:%v", node, fields["port"]))
+	}
+	return strings.Join(out, " ")
 }

@@ -92,6 +92,7 @@ func (c *cluster) control() *appsv1.ReplicaSet {
 		set.Spec.Template = *c.Deployment.Spec.Template.DeepCopy()
 		set.Spec.Template.Labels = set.Labels
 		set.Annotations = map[string]string{}
+		set.CreationTimestamp = metav1.NewTime(c.now.Add(time.Duration(len(c.ReplicaSets)) * time.Second))
 		c.ReplicaSets = append(c.ReplicaSets, set)
 	}
 	if revisionOf(set) < newest || newest == 0 {

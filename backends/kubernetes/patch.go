@@ -25,6 +25,7 @@ func patch(object runtime.Object) (*unstructured.Unstructured, error) {
 		}
 	}
 	prune(fields)
+	setEmpty(fields)
 	return &unstructured.Unstructured{Object: fields}, nil
 }
 
@@ -56,6 +57,22 @@ func prune(fields map[string]any) {
 				if m, ok := item.(map[string]any); ok {
 					prune(m)
 				}
+			}
+		}
+	}
+}
+
+// setEmpty writes the values of variables that are set to nothing: the typed object
+// leaves them out, and what is not sent is anybody's to set.
+func setEmpty(fields map[string]any) {
+	containers, _, _ := unstructured.NestedFieldNoCopy(fields, "spec", "template", "spec", "containers")
+	all, _ := containers.([]any)
+	for _, c := range all {
+		c, _ := c.(map[string]any)
+		env, _ := c["env"].([]any)
+		for _, v := range env {
+			if v, ok := v.(map[string]any); ok && v["value"] == nil && v["valueFrom"] == nil {
+				v["value"] = ""
 			}
 		}
 	}

@@ -60,6 +60,7 @@ func (s settings) template(w backends.Workload) (corev1.PodTemplateSpec, error) 
 		AutomountServiceAccountToken:  &no,
 		EnableServiceLinks:            &no,
 		ServiceAccountName:            s.cfg.ServiceAccount,
+		DeprecatedServiceAccount:      s.cfg.ServiceAccount, // the server sets it too: what Berth does not own, it cannot take away
 		ImagePullSecrets:              pullSecrets(s.cfg.ImagePullSecrets),
 		TerminationGracePeriodSeconds: &grace,
 		SecurityContext:               security,

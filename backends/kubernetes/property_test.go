@@ -62,6 +62,8 @@ func (c *cluster) hold(t *rapid.T, w backends.Workload, d decision) {
 		t.Fatalf("no word on what is waited for: %+v", d)
 	case p.Phase == backends.PhaseReady && (ready != w.Replicas || d.Apply != nil):
 		t.Fatalf("ready with %d of %d: %+v", ready, w.Replicas, p.Pods)
+	case p.Phase == backends.PhaseReady && c.Deployment.Spec.Template.Spec.Containers[0].Image != w.Pod.Image:
+		t.Fatalf("ready with %s, not %s", c.Deployment.Spec.Template.Spec.Containers[0].Image, w.Pod.Image)
 	case p.Phase == backends.PhaseFailed && !slices.ContainsFunc(p.Pods, failed):
 		t.Fatalf("failed, and no pod remembers it: %+v", p.Pods)
 	case d.GiveUp && c.failure() != nil && c.failure().input == w.InputHash():

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berthdev/berth/backends"
@@ -65,21 +66,18 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	if live != nil {
 		verb = "update"
 	}
-	fields, err := patch(wanted)
-	if err != nil {
-		return nil, err
-	}
-	if live != nil {
-		fields.SetUID(live.GetUID())
-	} else {
-		fields.SetResourceVersion(absent)
-	}
-	data, err := json.Marshal(fields)
+	fields, data, err := body(wanted, live)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", nameOf(k, wanted), err)
 	}
 	step := backends.Step{Deployment: a.deployment, Verb: verb, Detail: nameOf(k, wanted) + ": " + why}
 	a.report(step)
+	if live != nil {
+		defer a.s.begin(ref{k, wanted.GetNamespace(), wanted.GetName(), a.deployment})(nil) // the steps between are our own
+		if err := a.separate(ctx, k, fields, live); err != nil {
+			return nil, classify(verb, nameOf(k, wanted), err)
+		}
+	}
 	now, err := a.apply(ctx, k, wanted, data, live != nil)
 	if noNamespace(err) {
 		if err = a.makeNamespace(ctx, wanted.GetNamespace()); err == nil {
@@ -99,10 +97,35 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	return now, nil
 }
 
+// body returns what is sent to apply an object over the live one, or to make it.
+func body(wanted, live object) (fields map[string]any, data []byte, err error) {
+	o, err := patch(wanted)
+	if err != nil {
+		return nil, nil, err
+	}
+	if live != nil {
+		o.SetUID(live.GetUID())
+	} else {
+		o.SetResourceVersion(absent)
+	}
+	data, err = json.Marshal(o)
+	return o.Object, data, err
+}
+
+// try asks the server whether it would make an object, and makes none.
+func (a *writer) try(ctx context.Context, k *kind, wanted object) error {
+	_, data, err := body(wanted, nil)
+	if err != nil {
+		return err
+	}
+	_, err = a.api.apply(ctx, k, wanted.GetNamespace(), wanted.GetName(), data, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
 // apply sends an object, and has its event known as our own.
 func (a *writer) apply(ctx context.Context, k *kind, o object, data []byte, force bool) (object, error) {
 	end := a.s.begin(ref{k, o.GetNamespace(), o.GetName(), a.deployment})
-	now, err := a.api.apply(ctx, k, o.GetNamespace(), o.GetName(), data, force)
+	now, err := a.api.apply(ctx, k, o.GetNamespace(), o.GetName(), data, metav1.PatchOptions{Force: &force})
 	if err != nil {
 		end(nil)
 		return nil, err
@@ -111,25 +134,34 @@ func (a *writer) apply(ctx context.Context, k *kind, o object, data []byte, forc
 	return now, nil
 }
 
-// allFree makes sure that each wanted object that is not there can be made, before
-// any is. The first one needs no question: making it tells.
-func (a *writer) allFree(ctx context.Context, wanted objects, v *view) error {
-	type missing struct {
-		kind   *kind
-		object object
-	}
-	var all []missing
+// A missingObject is wanted and not there.
+type missingObject struct {
+	kind   *kind
+	object object
+}
+
+// lacking returns the wanted objects that are not there, in the order in which they
+// are made.
+func lacking(wanted objects, v *view) []missingObject {
+	var all []missingObject
 	for _, c := range wanted.Claims {
 		if !slices.ContainsFunc(v.claims, named[*corev1.PersistentVolumeClaim](c.Name)) {
-			all = append(all, missing{claimKind, c})
+			all = append(all, missingObject{claimKind, c})
 		}
 	}
 	if wanted.Service != nil && !slices.ContainsFunc(v.Services, named[*corev1.Service](wanted.Service.Name)) {
-		all = append(all, missing{services, wanted.Service})
+		all = append(all, missingObject{services, wanted.Service})
 	}
 	if v.Deployment == nil {
-		all = append(all, missing{deployments, wanted.Deployment})
+		all = append(all, missingObject{deployments, wanted.Deployment})
 	}
+	return all
+}
+
+// allFree makes sure that each wanted object that is not there can be made, before
+// any is. The first one needs no question: making it tells.
+func (a *writer) allFree(ctx context.Context, wanted objects, v *view) error {
+	all := lacking(wanted, v)
 	for _, m := range all[min(1, len(all)):] {
 		if err := a.free(ctx, m.kind, m.object); err != nil {
 			return err

@@ -26,7 +26,7 @@ func TestSideBySide(t *testing.T) {
 	}
 	dead := freePort(t) // where nobody listens
 	w.configure(w.cluster("cluster", c.Kubeconfig), "{name: engine, type: docker}", w.cluster("dead", w.kubeconfig("dead", "http://"+dead)))
-	w.commit(w.apps, "Publish 0.2.0", map[string]string{"hello/manifest.yaml": w.manifestOf("0.2.0", "")})
+	w.commit(w.apps, "Publish 0.2.0", map[string]string{"hello/manifest.yaml": w.manifestOf("0.2.0", "", kubetest.AppPort)})
 	w.commit(w.desired, "Run", map[string]string{
 		"one.yaml":   deployment("one", "*", "backend: cluster"),
 		"two.yaml":   deployment("two", "*", "backend: engine"),
@@ -35,7 +35,7 @@ func TestSideBySide(t *testing.T) {
 	w.serve()
 	t.Cleanup(w.stop) // before its containers are removed
 	for _, version := range []string{"0.2.0", "0.2.1"} {
-		w.commit(w.apps, "Publish "+version, map[string]string{"hello/manifest.yaml": w.manifestOf(version, "")})
+		w.commit(w.apps, "Publish "+version, map[string]string{"hello/manifest.yaml": w.manifestOf(version, "", kubetest.AppPort)})
 		quoted := strings.ReplaceAll(version, ".", `\.`)
 		w.awaitLog(`one: ready: 1 of 1 running ` + quoted + ` cpu on cluster`)
 		w.awaitLog(`two: ready: 1 of 1 running ` + quoted + ` cpu on engine`)

@@ -17,18 +17,18 @@ import (
 )
 
 // TestNoRequestIsLost rolls two replicas with a health check through releases, of
-// which one never becomes well and is given up, while clients go on asking at the
-// Service's address: every one of their requests is answered.
+// which one has another port, never becomes well and is given up, while clients go on
+// asking at the Service's address: every one of their requests is answered.
 func TestNoRequestIsLost(t *testing.T) {
 	t.Parallel()
 	c := kubetest.New(t)
 	w := newClusterWorld(t, c.Namespace(t))
 	w.image = kubetest.Image(t)
 	w.configure(w.cluster("cluster", c.Kubeconfig))
-	publish := func(version, args string) {
-		w.commit(w.apps, "Publish "+version, map[string]string{"hello/manifest.yaml": w.manifestOf(version, args)})
+	publish := func(version, args string, port int) {
+		w.commit(w.apps, "Publish "+version, map[string]string{"hello/manifest.yaml": w.manifestOf(version, args, port)})
 	}
-	publish("0.2.0", "")
+	publish("0.2.0", "", kubetest.AppPort)
 	doc := strings.Replace(deployment("hello", "*", "replicas: 2"), "timeout: 10s", "timeout: 20s", 1) // a pod starts slowly while others are asked
 	w.commit(w.desired, "Run hello", map[string]string{"hello.yaml": doc})
 	w.serve()
@@ -44,16 +44,16 @@ func TestNoRequestIsLost(t *testing.T) {
 	onlyTwo := func() bool { return len(listed[corev1.Pod](t, pods)) == 2 }
 
 	users.awaitAnswer(w, "0.2.0")
-	publish("0.2.1", "")
+	publish("0.2.1", "", kubetest.AppPort)
 	w.awaitLog(`hello: ready: 2 of 2 running 0\.2\.1`)
 	users.awaitAnswer(w, "0.2.1")
-	publish("0.2.2", "-unwell")
+	publish("0.2.2", "-unwell", 9090)
 	w.awaitLog(`hello: failed: .*0\.2\.2`)
 	w.await("the old pods are left", onlyTwo)
 	if text, code := w.berth("", "describe", "hello", "--server", w.listen); code != 0 || !strings.Contains(text, "  serving 0.2.2\n") {
 		t.Errorf("exit code %d, and nothing of what the pod wrote that is gone:\n%s", code, text)
 	}
-	publish("0.2.3", "")
+	publish("0.2.3", "", kubetest.AppPort)
 	w.awaitLog(`hello: ready: 2 of 2 running 0\.2\.3`)
 	users.awaitAnswer(w, "0.2.3")
 	w.await("the new pods are left", onlyTwo)
@@ -66,7 +66,7 @@ func TestNoRequestIsLost(t *testing.T) {
 }
 
 // manifestOf publishes a release of the test app, whose health is checked.
-func (w *clusterWorld) manifestOf(version, args string) string {
+func (w *clusterWorld) manifestOf(version, args string, port int) string {
 	return fmt.Sprintf(`identifier: org.example.hello
 version: %s
 flavours:
@@ -75,7 +75,7 @@ flavours:
     args: [%s]
     ports: [%d]
     healthcheck: {command: [/app, healthcheck], interval: 1s, timeout: 5s, retries: 2}
-`, version, w.image, args, kubetest.AppPort)
+`, version, w.image, args, port)
 }
 
 // users are clients of an app: some keep their connections, some do not.
