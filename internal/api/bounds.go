@@ -32,7 +32,8 @@ const (
 // goroutine for each.
 type meter struct {
 	ctx                 context.Context
-	panics              bool // only where the library recovers: not in what precedes an answer of a subscription
+	until               time.Time // when an answer of a subscription has taken too long; zero: ctx says it
+	panics              bool      // only where the library recovers: not in what precedes an answer of a subscription
 	objects, work, text atomic.Int64
 	cause               atomic.Pointer[Error]
 }
@@ -45,10 +46,22 @@ func (m *meter) stopped() *Error {
 	if e := m.cause.Load(); e != nil {
 		return e
 	}
-	if m.ctx.Err() != nil {
+	switch {
+	case m.ctx.Err() != nil:
 		m.stop(late(m.ctx))
+	case !m.until.IsZero() && time.Now().After(m.until):
+		m.stop(tookTooLong())
 	}
 	return m.cause.Load()
+}
+
+// restart begins to count for another answer, which the library makes.
+func (m *meter) restart(ctx context.Context) {
+	m.ctx, m.until, m.panics = ctx, time.Now().Add(limit), true
+	for _, n := range []*atomic.Int64{&m.objects, &m.work, &m.text} {
+		n.Store(0)
+	}
+	m.cause.Store(nil)
 }
 
 func (m *meter) check() {
@@ -116,10 +129,33 @@ func (tracer) TraceQuery(ctx context.Context, _, _ string, _ map[string]any, _ m
 }
 
 func (tracer) TraceField(ctx context.Context, _, _, _ string, _ bool, _ map[string]any) (context.Context, func(*errors.QueryError)) {
-	if w, ok := ctx.Value(key{}).(*world); ok {
-		w.meter.takeWork(1)
+	m := meterOf(ctx)
+	if m == nil {
+		return ctx, done
 	}
-	return ctx, done
+	m.takeWork(1)
+	return ctx, m.leave
 }
 
 func done(*errors.QueryError) {}
+
+// meterOf returns the meter of a query, or of the answer of a subscription; nil:
+// there is none.
+func meterOf(ctx context.Context) *meter {
+	if w, ok := ctx.Value(key{}).(*world); ok {
+		return &w.meter
+	}
+	if t, ok := ctx.Value(turnKey{}).(*turns); ok {
+		return t.answer.Load()
+	}
+	return nil
+}
+
+// leave ends a query that is stopped when a field was answered. Here the library
+// holds nothing that a panic would keep, and with it all that is left of a list is
+// passed over, also the fields whose resolvers count nothing.
+func (m *meter) leave(*errors.QueryError) {
+	if e := m.cause.Load(); e != nil && m.panics {
+		panic(e)
+	}
+}

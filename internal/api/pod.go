@@ -165,9 +165,6 @@ func (p pod) user() string {
 	return ""
 }
 
-// matcher returns what the filter keeps; of a nil filter, everything.
-func (f *podFilter) matcher() (func(pod) bool, error) { return admitting(f.filter(0)) }
-
 // listPods lists pods that stand in the order of deployments.
 func (w *world) listPods(of []*backends.Pod, f *podFilter, words *string, by *orderBy, p paging) (*connection[pod], error) {
 	keep, err := f.filter(0)

@@ -13,9 +13,10 @@ type turnKey struct{}
 // reconciles. A turn lasts while an answer is made, not while a client reads it;
 // the next answer is begun only when it did.
 type turns struct {
-	all  chan struct{} // of the API
-	one  chan struct{} // holds one from when an answer is begun until it is read
-	held atomic.Bool   // whether one of all is taken
+	all    chan struct{}         // of the API
+	one    chan struct{}         // holds one from when an answer is begun until it is read
+	held   atomic.Bool           // whether one of all is taken
+	answer atomic.Pointer[meter] // of the answer that is made, or was made last
 }
 
 func newTurns(a *API) *turns { return &turns{all: a.turns, one: make(chan struct{}, 1)} }
@@ -39,6 +40,14 @@ func (t *turns) end() {
 	}
 }
 
+// stopped returns why the answer that was just made is none; nil: it is whole.
+func (t *turns) stopped() *Error {
+	if m := t.answer.Load(); m != nil {
+		return m.stopped()
+	}
+	return nil
+}
+
 // next lets the next answer begin.
 func (t *turns) next() {
 	select {
@@ -47,15 +56,29 @@ func (t *turns) next() {
 	}
 }
 
-// reply has the library answer for v, in a turn; false: ctx ended.
-func reply[T any](ctx context.Context, to chan<- T, v T) bool {
+// reply has the library answer for v, which is of the world w, in a turn; false:
+// ctx ended. The answer has the bounds of a query.
+func reply[T any](ctx context.Context, w *world, to chan<- T, v T) bool {
 	t := ctx.Value(turnKey{}).(*turns)
 	if !t.begin(ctx) {
 		return false
 	}
+	w.meter.restart(ctx)
+	t.answer.Store(&w.meter)
 	if !send(ctx, to, v) {
 		t.end()
 		return false
 	}
+	return true
+}
+
+// inTurn does work that precedes answers in a turn; false: ctx ended.
+func inTurn(ctx context.Context, work func()) bool {
+	t := ctx.Value(turnKey{}).(*turns)
+	if !send(ctx, t.all, struct{}{}) {
+		return false
+	}
+	defer func() { <-t.all }()
+	work()
 	return true
 }
