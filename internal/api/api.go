@@ -112,7 +112,7 @@ func (a *API) Execute(ctx context.Context, query, operation string, variables ma
 		return failed(late(ctx))
 	}
 	w := a.look(ctx)
-	w.meter.panics = true
+	w.meter.panics, w.meter.keys = true, aliases(query)
 	// The library is not told when ctx ends: it would list every field that it
 	// could not answer. The meter ends the query instead, with one error.
 	r := a.schema.Exec(with(context.WithoutCancel(ctx), w), query, operation, variables)

@@ -73,7 +73,7 @@ func (d deployment) User() string {
 
 func (d deployment) Scopes() []string {
 	if doc := d.doc; doc != nil {
-		return doc.Scopes
+		return d.w.texts(doc.Scopes)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ type podChange struct {
 // the subscription does, as after an answer that reached a bound; until then the
 // caller reads it.
 func (a *API) Subscribe(ctx context.Context, query, operation string, variables map[string]any) (<-chan *graphql.Response, error) {
-	turns := newTurns(a)
+	turns := newTurns(a, query)
 	ctx, cancel := context.WithCancel(context.WithValue(ctx, turnKey{}, turns))
 	answers, err := a.schema.Subscribe(ctx, query, operation, variables)
 	if err != nil {

@@ -17,9 +17,12 @@ type turns struct {
 	one    chan struct{}         // holds one from when an answer is begun until it is read
 	held   atomic.Bool           // whether one of all is taken
 	answer atomic.Pointer[meter] // of the answer that is made, or was made last
+	keys   map[string]int        // see meter
 }
 
-func newTurns(a *API) *turns { return &turns{all: a.turns, one: make(chan struct{}, 1)} }
+func newTurns(a *API, query string) *turns {
+	return &turns{all: a.turns, one: make(chan struct{}, 1), keys: aliases(query)}
+}
 
 // begin waits for a turn; false: ctx ended.
 func (t *turns) begin(ctx context.Context) bool {
@@ -64,6 +67,7 @@ func reply[T any](ctx context.Context, w *world, to chan<- T, v T) bool {
 		return false
 	}
 	w.meter.restart(ctx)
+	w.meter.keys = t.keys
 	t.answer.Store(&w.meter)
 	if !send(ctx, to, v) {
 		t.end()
