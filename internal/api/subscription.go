@@ -57,7 +57,7 @@ func (a *API) Subscribe(ctx context.Context, query, operation string, variables 
 	go func() {
 		defer close(out)
 		defer turns.end()
-		turns.pass(ctx, out, answers)
+		a.pass(ctx, turns, out, answers)
 		cancel()
 		for range answers { // it is closed soon after ctx ended
 		}
@@ -66,8 +66,11 @@ func (a *API) Subscribe(ctx context.Context, query, operation string, variables 
 }
 
 // pass passes answers on, until ctx ends or one is stopped: those that follow
-// would be as large.
-func (t *turns) pass(ctx context.Context, to chan<- *graphql.Response, answers <-chan any) {
+// would be as large. An answer counts until the next one is taken, for then it was
+// read.
+func (a *API) pass(ctx context.Context, t *turns, to chan<- *graphql.Response, answers <-chan any) {
+	read := func() {}
+	defer func() { read() }()
 	for answer := range answers {
 		stopped := t.stopped()
 		t.end()
@@ -78,7 +81,15 @@ func (t *turns) pass(ctx context.Context, to chan<- *graphql.Response, answers <
 		if stopped != nil {
 			r = failed(stopped, r.Errors...)
 		}
-		if !send(ctx, to, explained(r)) || stopped != nil {
+		done, full := a.hold(ctx, r)
+		if full != nil {
+			_ = send(ctx, to, failed(full.err)) // ctx ended: nobody takes it
+			return
+		}
+		sent := send(ctx, to, explained(r))
+		read()
+		read = done
+		if !sent || stopped != nil {
 			return
 		}
 		t.next()
