@@ -170,7 +170,7 @@ func done(*errors.QueryError) {}
 // there is none.
 func meterOf(ctx context.Context) *meter {
 	if w, ok := ctx.Value(key{}).(*world); ok {
-		return &w.meter
+		return w.meter
 	}
 	if t, ok := ctx.Value(turnKey{}).(*turns); ok {
 		return t.answer.Load()

@@ -51,7 +51,7 @@ func TestPool(t *testing.T) {
 func (w *web) unread(query string, headers ...string) (end func()) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
-	resp := w.send(ctx, http.MethodPost, "/graphql", `{"query":"`+query+`"}`, append(headers, "Content-Type", "application/json")...)
+	resp := w.send(ctx, http.MethodPost, "/graphql", `{"query":"`+query+`"}`, append(headers, "Content-Type", "application/json")...) //nolint:bodyclose // end does
 	synctest.Wait()
 	return func() { cancel(); resp.Body.Close() }
 }

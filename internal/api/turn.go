@@ -68,7 +68,7 @@ func reply[T any](ctx context.Context, w *world, to chan<- T, v T) bool {
 	}
 	w.meter.restart(ctx)
 	w.meter.keys = t.keys
-	t.answer.Store(&w.meter)
+	t.answer.Store(w.meter)
 	if !send(ctx, to, v) {
 		t.end()
 		return false

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
@@ -65,6 +66,19 @@ func TestHostileSubscriptions(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a mutation answers has the same bounds, though it is of a newer world.
+func TestHostileMutation(t *testing.T) {
+	inWorld(t, func(r *rig) {
+		r.crowd(20)
+		r.api.o.Engine = failedEngine{r.api.o.Engine}
+		ctx := access.With(r.t.Context(), access.Caller{Name: "ann", Role: access.Admin})
+		got := r.api.Execute(ctx, `mutation{retry(deployment:"fiji"){deployment{app{deployments{nodes{dependsOn`+around(4, "name")+`}}}}}}`, "", nil)
+		if len(got.Errors) != 1 || got.Errors[0].Extensions["code"] != string(TooMuch) || !strings.Contains(got.Errors[0].Message, "objects") || got.Data != nil {
+			t.Errorf("%d bytes, %v", len(got.Data), got.Errors)
+		}
+	})
 }
 
 // An answer that takes too long ends with the time limit of a query.
