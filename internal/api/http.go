@@ -17,6 +17,7 @@ const (
 	maxBody    = 256 << 10        // bytes of a request
 	maxStreams = 200              // subscriptions and logs at once
 	maxReading = 400              // pods whose logs are read at once
+	maxQueries = 500              // that are read, wait for their turn or are answered
 	aliveTime  = 15 * time.Second // how often a subscription without news tells that it lives
 	streamTime = 30 * time.Second // how long the client of a stream may take to read one answer
 )
@@ -29,6 +30,7 @@ type Handler struct {
 	mux     *http.ServeMux
 	streams *pool // subscriptions and logs
 	reading *pool // pods of logs, each of which has an engine tell it
+	queries *pool
 	ending  context.Context
 	end     context.CancelFunc
 	alive   time.Duration
@@ -37,7 +39,7 @@ type Handler struct {
 
 // NewHandler returns the handler of an API.
 func NewHandler(a *API) *Handler {
-	h := &Handler{api: a, mux: http.NewServeMux(), streams: newPool(maxStreams, streamsOpen), reading: newPool(maxReading, podsRead), alive: aliveTime, stall: streamTime}
+	h := &Handler{api: a, mux: http.NewServeMux(), streams: newPool(maxStreams, streamsOpen), reading: newPool(maxReading, podsRead), queries: newPool(maxQueries, queriesAsked), alive: aliveTime, stall: streamTime}
 	h.ending, h.end = context.WithCancel(context.Background())
 	h.mux.HandleFunc("/graphql", h.graphql)
 	h.mux.HandleFunc("/logs", h.logs)
@@ -57,6 +59,13 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, usage) // who went away needs no answer
 		return
 	}
+	caller := access.From(r.Context())
+	if refusal := h.queries.take(caller, 1); refusal != nil {
+		refusal.write(w)
+		return
+	}
+	done := sync.OnceFunc(func() { h.queries.give(caller, 1) })
+	defer done()
 	q, refusal := readQuery(w, r)
 	if refusal != nil {
 		refusal.write(w)
@@ -65,7 +74,7 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if r.Method != http.MethodPost {
 		// A link must not do anything: whoever follows it may only look.
-		ctx = access.With(ctx, access.Caller{Name: access.From(ctx).Name, Role: access.Viewer})
+		ctx = access.With(ctx, access.Caller{Name: caller.Name, Role: access.Viewer})
 	}
 	kind := operationKind(q.Query, q.Operation)
 	switch {
@@ -75,6 +84,7 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 	case kind == "subscription" && q.answer != eventStream:
 		refuse(http.StatusNotAcceptable, BadInput, "a subscription is answered by server-sent events", "ask with Accept: text/event-stream").write(w)
 	case kind == "subscription":
+		done() // from now on it is a stream
 		h.subscribe(w, r.WithContext(ctx), q)
 	case q.answer == eventStream:
 		h.answer(ctx, w, q, h.tellOnce)

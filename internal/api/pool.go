@@ -46,7 +46,7 @@ func (p *pool) take(c access.Caller, n int) *refusal {
 	return nil
 }
 
-const fullHint = "end a subscription or a log that is followed, or try again later"
+const fullHint = "end what is followed, or wait for what was asked, and try again"
 
 // give gives back.
 func (p *pool) give(c access.Caller, n int) {
@@ -89,8 +89,9 @@ func (p *pool) taken() int {
 	return p.used
 }
 
-func streamsOpen(n int) string { return fmt.Sprintf("%d streams are open", n) }
-func podsRead(n int) string    { return fmt.Sprintf("the logs of %d pods are being read", n) }
+func streamsOpen(n int) string  { return fmt.Sprintf("%d streams are open", n) }
+func queriesAsked(n int) string { return fmt.Sprintf("%d queries are being answered", n) }
+func podsRead(n int) string     { return fmt.Sprintf("the logs of %d pods are being read", n) }
 func bytesHeld(n int) string {
 	return fmt.Sprintf("answers of %d MiB wait for who reads them", n>>20)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,6 +139,41 @@ func TestAnswersOfSubscriptionsAreHeld(t *testing.T) {
 		if n := r.api.answers.taken(); n != 0 {
 			t.Errorf("%d bytes are held for what ended", n)
 		}
+	})
+}
+
+// Queries that are asked at once are bounded, those that are answered count no more.
+func TestQueriesAreBounded(t *testing.T) {
+	const query = `{"query":"{instance{name}}"}`
+	inWorld(t, func(r *rig) {
+		w := serveWorld(r)
+		defer w.close()
+		w.handler.queries = newPool(4, queriesAsked) // two for each
+		for range cap(r.api.turns) {
+			r.api.turns <- struct{}{}
+		}
+		var asked sync.WaitGroup
+		for range 2 {
+			asked.Go(func() {
+				if code, body := w.post(query); code != http.StatusOK || strings.Contains(body, "errors") {
+					t.Errorf("%d %s", code, body)
+				}
+			})
+		}
+		synctest.Wait()
+		if code, body := w.post(query); code != http.StatusServiceUnavailable || !strings.Contains(body, "2 queries are being answered") {
+			t.Errorf("%d %s", code, body)
+		}
+		for range cap(r.api.turns) {
+			<-r.api.turns
+		}
+		asked.Wait()
+		l := w.subscribe("subscription{events{id}}")
+		if n := w.handler.queries.taken(); n != 0 {
+			t.Errorf("%d queries are counted when all are answered", n)
+		}
+		l.cancel()
+		l.take()
 	})
 }
 
