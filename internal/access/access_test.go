@@ -93,6 +93,8 @@ func TestDecisions(t *testing.T) {
 		"origin of a file":          {request(here, host, "Origin", "null"), Viewer, 401, "UNAUTHENTICATED"},
 		"proxy: Forwarded":          {request(here, host, "Forwarded", "for=192.0.2.1"), Viewer, 401, "UNAUTHENTICATED"},
 		"proxy: X-Forwarded-For":    {request(here, host, "x-forwarded-for", "127.0.0.1"), Viewer, 401, "UNAUTHENTICATED"},
+		"proxy: X-Forwarded-Port":   {request(here, host, "X-Forwarded-Port", "443"), Viewer, 401, "UNAUTHENTICATED"},
+		"proxy: X-Forwarded-User":   {request(here, host, "x-forwarded-user", ""), Viewer, 401, "UNAUTHENTICATED"},
 		"proxy: X-Real-IP":          {request(here, host, "X-Real-IP", ""), Viewer, 401, "UNAUTHENTICATED"},
 		"proxy: Via":                {request(here, host, "Via", "1.1 proxy"), Viewer, 401, "UNAUTHENTICATED"},
 		"wrong token here":          {request(here, host, "Authorization", "Bearer x"), Viewer, 401, "UNAUTHENTICATED"},

@@ -7,8 +7,14 @@ import (
 	"strings"
 )
 
-// forwarding are the headers of which a proxy sets at least one.
-var forwarding = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"}
+// forwarded tells whether a header is one of those of which a proxy sets at least one.
+func forwarded(name string) bool {
+	switch name {
+	case "Forwarded", "X-Real-Ip", "Via":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Forwarded-")
+}
 
 // local tells whether a request was made on this machine, by a program of its own:
 //
@@ -21,8 +27,8 @@ func local(r *http.Request) bool {
 	if !loopback(r.RemoteAddr) || !loopback(r.Host) {
 		return false
 	}
-	for _, name := range forwarding {
-		if _, there := r.Header[name]; there {
+	for name := range r.Header {
+		if forwarded(name) {
 			return false
 		}
 	}

@@ -64,7 +64,10 @@ type API struct {
 	o      Options
 	schema *graphql.Schema
 	turns  chan struct{} // one for each query that may be answered at once
+	lanes  lanes         // to the turns
 	views  indexes
+	// bytes of answers that were made and not yet read
+	answers *pool
 }
 
 // New returns an API; it fails where the schema and its resolvers disagree.
@@ -72,7 +75,7 @@ func New(o Options) (*API, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &API{o: o, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1))}
+	a := &API{o: o, lanes: lanes{by: map[string]*lane{}}, turns: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), answers: newPool(maxAnswers, bytesHeld)}
 	var err error
 	a.schema, err = graphql.ParseSchema(Schema, &root{api: a},
 		graphql.UseStringDescriptions(), graphql.UseFieldResolvers(), graphql.DisableFieldSelections(),
@@ -105,14 +108,13 @@ func (a *API) Execute(ctx context.Context, query, operation string, variables ma
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	select {
-	case a.turns <- struct{}{}:
-		defer func() { <-a.turns }()
-	case <-ctx.Done():
+	leave, ok := a.take(ctx)
+	if !ok {
 		return failed(late(ctx))
 	}
+	defer leave()
 	w := a.look(ctx)
-	w.meter.panics = true
+	w.meter.panics, w.meter.keys = true, aliases(query)
 	// The library is not told when ctx ends: it would list every field that it
 	// could not answer. The meter ends the query instead, with one error.
 	r := a.schema.Exec(with(context.WithoutCancel(ctx), w), query, operation, variables)

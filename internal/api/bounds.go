@@ -22,7 +22,8 @@ const (
 	maxPage       = 500      // things
 	maxObjects    = 20_000   // in an answer
 	maxWork       = 2_000_000
-	maxText       = 16 << 20 // bytes of what repositories and engines say in an answer
+	maxText       = 16 << 20 // bytes of an answer
+	fieldText     = 32       // bytes that a field counts, besides its name and long texts
 )
 
 // A meter counts what answering one query costs, and ends it when that is too
@@ -32,8 +33,10 @@ const (
 // goroutine for each.
 type meter struct {
 	ctx                 context.Context
-	panics              bool // only where the library recovers: not in what precedes an answer of a subscription
+	until               time.Time // when an answer of a subscription has taken too long; zero: ctx says it
+	panics              bool      // only where the library recovers: not in what precedes an answer of a subscription
 	objects, work, text atomic.Int64
+	keys                map[string]int // lengths of aliases by field, see [aliases]
 	cause               atomic.Pointer[Error]
 }
 
@@ -45,10 +48,22 @@ func (m *meter) stopped() *Error {
 	if e := m.cause.Load(); e != nil {
 		return e
 	}
-	if m.ctx.Err() != nil {
+	switch {
+	case m.ctx.Err() != nil:
 		m.stop(late(m.ctx))
+	case !m.until.IsZero() && time.Now().After(m.until):
+		m.stop(tookTooLong())
 	}
 	return m.cause.Load()
+}
+
+// restart begins to count for another answer, which the library makes.
+func (m *meter) restart(ctx context.Context) {
+	m.ctx, m.until, m.panics = ctx, time.Now().Add(limit), true
+	for _, n := range []*atomic.Int64{&m.objects, &m.work, &m.text} {
+		n.Store(0)
+	}
+	m.cause.Store(nil)
 }
 
 func (m *meter) check() {
@@ -100,12 +115,37 @@ func (m *meter) failure() error {
 
 // takeText counts text of a length that others chose.
 func (m *meter) takeText(s string) string {
-	if m.text.Add(int64(len(s))) > maxText {
+	m.countText(jsonLength(s))
+	m.check()
+	return s
+}
+
+// takeField counts a field of which nothing is known yet but its name: it is
+// written anew for each object.
+func (m *meter) takeField(name string) {
+	m.takeWork(1)
+	m.countText(fieldText + max(len(name), m.keys[name]))
+}
+
+func (m *meter) countText(n int) {
+	if m.text.Add(int64(n)) > maxText {
 		m.stop(&Error{Code: TooMuch, Message: fmt.Sprintf("the answer would hold more than %d MiB of text", maxText>>20),
 			Hint: "ask for fewer with `first`, or for less of each"})
 	}
-	m.check()
-	return s
+}
+
+// jsonLength is how long a text becomes in JSON as Go writes it, roughly.
+func jsonLength(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"', c == '\\', c == '\n', c == '\t', c == '\r':
+			n++
+		case c < ' ', c == '<', c == '>', c == '&':
+			n += 5
+		}
+	}
+	return n
 }
 
 // tracer has the meter of a query count every field that is answered.
@@ -115,11 +155,34 @@ func (tracer) TraceQuery(ctx context.Context, _, _ string, _ map[string]any, _ m
 	return ctx, func([]*errors.QueryError) {}
 }
 
-func (tracer) TraceField(ctx context.Context, _, _, _ string, _ bool, _ map[string]any) (context.Context, func(*errors.QueryError)) {
-	if w, ok := ctx.Value(key{}).(*world); ok {
-		w.meter.takeWork(1)
+func (tracer) TraceField(ctx context.Context, _, _, field string, _ bool, _ map[string]any) (context.Context, func(*errors.QueryError)) {
+	m := meterOf(ctx)
+	if m == nil {
+		return ctx, done
 	}
-	return ctx, done
+	m.takeField(field)
+	return ctx, m.leave
 }
 
 func done(*errors.QueryError) {}
+
+// meterOf returns the meter of a query, or of the answer of a subscription; nil:
+// there is none.
+func meterOf(ctx context.Context) *meter {
+	if w, ok := ctx.Value(key{}).(*world); ok {
+		return w.meter
+	}
+	if t, ok := ctx.Value(turnKey{}).(*turns); ok {
+		return t.answer.Load()
+	}
+	return nil
+}
+
+// leave ends a query that is stopped when a field was answered. Here the library
+// holds nothing that a panic would keep, and with it all that is left of a list is
+// passed over, also the fields whose resolvers count nothing.
+func (m *meter) leave(*errors.QueryError) {
+	if e := m.cause.Load(); e != nil && m.panics {
+		panic(e)
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // nested wraps a query in relations that lead back to where they came from.
@@ -84,6 +86,7 @@ func TestBudget(t *testing.T) {
 	tests := []struct{ name, query, message string }{
 		{"objects", "{ releases(first: 500) { nodes { app { releases(first: 500) { nodes { app { releases { nodes { id } } } } } } } } }", "objects"},
 		{"text", "{ releases(first: 500) { nodes { " + times(100, "d%d: description ") + "} } }", "text"},
+		{"aliases", "{ releases(first: 500) { nodes { " + times(990, strings.Repeat("long", 11)+"%03d: version ") + "} } }", "text"},
 		{"work", "{ " + times(300, `a%d: releases(first: 1, search: "x y z") { totalCount } `) + "}", "work"},
 	}
 	inWorld(t, func(r *rig) {
@@ -97,6 +100,32 @@ func TestBudget(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestAliases(t *testing.T) {
+	for document, want := range map[string]map[string]int{
+		"{a b(first: 5, not: {c: 1}) {d}}":                    {},
+		"query Q($a: Int) { long: b(x: $a) {c : d, ee:\nd} }": {"b": 4, "d": 2},
+		"{ # x: y\n a(s: \") zz: b\") { zzz: b } }":           {"b": 3},
+		"fragment F on T { f: a @include(if: true) }":         {"a": 1},
+	} {
+		if diff := cmp.Diff(want, aliases(document)); diff != "" {
+			t.Errorf("%s: %s", document, diff)
+		}
+	}
+}
+
+// A text counts as it is written.
+func TestJSONLength(t *testing.T) {
+	for _, text := range []string{"", "plain", "<a & b>", "\x00\x1b[31m", "\"quoted\" \\ \n\t\r", "höher"} {
+		written, err := json.Marshal(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := jsonLength(text), len(written)-2; got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
 }
 
 // times repeats a format with the numbers from 0.

@@ -73,7 +73,7 @@ func (d deployment) User() string {
 
 func (d deployment) Scopes() []string {
 	if doc := d.doc; doc != nil {
-		return doc.Scopes
+		return d.w.texts(doc.Scopes)
 	}
 	return nil
 }
@@ -224,17 +224,6 @@ func (f *deploymentFilter) filter(depth int) (filter[deployment], error) {
 		c.not(depth, f.Not.filter)
 	}
 	return c.filter()
-}
-
-// matcher returns what the filter keeps; of a nil filter, everything.
-func (f *deploymentFilter) matcher() (func(deployment) bool, error) { return admitting(f.filter(0)) }
-
-// admitting returns the test of a filter, which is never nil.
-func admitting[T any](f filter[T], err error) (func(T) bool, error) {
-	if f.admits == nil {
-		return func(T) bool { return true }, err
-	}
-	return f.admits, err
 }
 
 func (w *world) listDeployments(of []entry, f *deploymentFilter, words *string, by *orderBy, p paging) (*connection[deployment], error) {

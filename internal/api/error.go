@@ -85,9 +85,13 @@ func checkLength(query string) *Error {
 // late tells why a query ended whose context did.
 func late(ctx context.Context) *Error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &Error{Code: Timeout, Message: fmt.Sprintf("the query took longer than %v", limit), Hint: "ask for less at once, or try again later"}
+		return tookTooLong()
 	}
 	return &Error{Code: Timeout, Message: "the query was given up by whoever asked"}
+}
+
+func tookTooLong() *Error {
+	return &Error{Code: Timeout, Message: fmt.Sprintf("the query took longer than %v", limit), Hint: "ask for less at once, or try again later"}
 }
 
 // failed is the answer to a query that was ended for one reason: data that is

@@ -71,9 +71,6 @@ func (f *eventFilter) filter(depth int) (filter[event], error) {
 	return c.filter()
 }
 
-// matcher returns what the filter keeps; of a nil filter, everything.
-func (f *eventFilter) matcher() (func(event) bool, error) { return admitting(f.filter(0)) }
-
 // listEvents lists events that are given the newest first.
 func (w *world) listEvents(newestFirst []*journal.Event, f *eventFilter, words *string, direction string, p paging) (*connection[event], error) {
 	keep, err := f.filter(0)

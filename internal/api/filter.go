@@ -1,28 +1,32 @@
 package api
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
 
 // Bounds on filters and searches, besides those of the query.
 const (
-	maxValues = 500 // of one field of a filter
-	maxNot    = 3   // filters within filters
-	maxSearch = 16  // words
+	maxValues  = 500 // of one field of a filter
+	maxNot     = 3   // filters within filters
+	maxSearch  = 16  // words
+	maxWatched = 500 // values of all fields of a subscription's filter: every change is held against them
 )
 
 // A filter tells which things are kept; its zero value keeps all.
 type filter[T any] struct {
 	admits func(T) bool // nil: all
 	size   int          // how much work it is to look at one thing, roughly
+	values int          // that it holds, with those of filters within it
 }
 
 // conditions gather what a filter asks for.
 type conditions[T any] struct {
-	tests []func(T) bool
-	size  int
-	err   error
+	tests  []func(T) bool
+	size   int
+	values int
+	err    error
 }
 
 func (c *conditions[T]) add(size int, test func(T) bool) {
@@ -32,6 +36,7 @@ func (c *conditions[T]) add(size int, test func(T) bool) {
 
 // allows tells whether a field of a filter has no more values than it may.
 func (c *conditions[T]) allows(field string, values int) bool {
+	c.values += values
 	if values > maxValues && c.err == nil {
 		c.err = badInput("ask for fewer, or use * for any text", "filter: %s has more than %d values", field, maxValues)
 	}
@@ -93,6 +98,7 @@ func (c *conditions[T]) not(depth int, other func(depth int) (filter[T], error))
 		c.err = err
 		return
 	}
+	c.values += f.values
 	c.add(f.size, func(t T) bool { return f.admits != nil && !f.admits(t) })
 }
 
@@ -101,7 +107,7 @@ func (c *conditions[T]) filter() (filter[T], error) {
 	if c.err != nil || len(c.tests) == 0 {
 		return filter[T]{}, c.err
 	}
-	return filter[T]{size: c.size, admits: func(t T) bool {
+	return filter[T]{size: c.size, values: c.values, admits: func(t T) bool {
 		for _, test := range c.tests {
 			if !test(t) {
 				return false
@@ -109,6 +115,19 @@ func (c *conditions[T]) filter() (filter[T], error) {
 		}
 		return true
 	}}, nil
+}
+
+// watching returns the test of a subscription's filter, which is never nil.
+func watching[T any](f filter[T], err error) (func(T) bool, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case f.values > maxWatched:
+		return nil, badInput("ask for fewer, or use * for any text", "filter: a subscription's has more than %d values", maxWatched)
+	case f.admits == nil:
+		return func(T) bool { return true }, nil
+	}
+	return f.admits, nil
 }
 
 // search asks that every word of a text is found in one of a thing's own texts,
@@ -132,13 +151,16 @@ func search[T any](f filter[T], words *string, of func(T) []string) (filter[T], 
 	return filter[T]{size: f.size + 4 + len(want), admits: func(t T) bool { return (first == nil || first(t)) && found(t) }}, nil
 }
 
+// asterisks that follow each other say no more than one, and cost more.
+var asterisks = regexp.MustCompile(`\*+`)
+
 // anyOf returns what tells whether a text is one of those that are wanted.
 func anyOf(want []string) func(string) bool {
 	exact := make(map[string]bool, len(want))
 	var patterns [][]string
 	for _, w := range want {
 		if strings.Contains(w, "*") {
-			patterns = append(patterns, strings.Split(w, "*"))
+			patterns = append(patterns, strings.Split(asterisks.ReplaceAllString(w, "*"), "*"))
 		} else {
 			exact[w] = true
 		}

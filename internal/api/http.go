@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -18,6 +16,8 @@ import (
 const (
 	maxBody    = 256 << 10        // bytes of a request
 	maxStreams = 200              // subscriptions and logs at once
+	maxReading = 400              // pods whose logs are read at once
+	maxQueries = 500              // that are read, wait for their turn or are answered
 	aliveTime  = 15 * time.Second // how often a subscription without news tells that it lives
 	streamTime = 30 * time.Second // how long the client of a stream may take to read one answer
 )
@@ -28,7 +28,9 @@ const (
 type Handler struct {
 	api     *API
 	mux     *http.ServeMux
-	streams chan struct{} // one for each that may be open
+	streams *pool // subscriptions and logs
+	reading *pool // pods of logs, each of which has an engine tell it
+	queries *pool
 	ending  context.Context
 	end     context.CancelFunc
 	alive   time.Duration
@@ -37,7 +39,7 @@ type Handler struct {
 
 // NewHandler returns the handler of an API.
 func NewHandler(a *API) *Handler {
-	h := &Handler{api: a, mux: http.NewServeMux(), streams: make(chan struct{}, maxStreams), alive: aliveTime, stall: streamTime}
+	h := &Handler{api: a, mux: http.NewServeMux(), streams: newPool(maxStreams, streamsOpen), reading: newPool(maxReading, podsRead), queries: newPool(maxQueries, queriesAsked), alive: aliveTime, stall: streamTime}
 	h.ending, h.end = context.WithCancel(context.Background())
 	h.mux.HandleFunc("/graphql", h.graphql)
 	h.mux.HandleFunc("/logs", h.logs)
@@ -57,6 +59,13 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, usage) // who went away needs no answer
 		return
 	}
+	caller := access.From(r.Context())
+	if refusal := h.queries.take(caller, 1); refusal != nil {
+		refusal.write(w)
+		return
+	}
+	done := sync.OnceFunc(func() { h.queries.give(caller, 1) })
+	defer done()
 	q, refusal := readQuery(w, r)
 	if refusal != nil {
 		refusal.write(w)
@@ -65,7 +74,7 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	if r.Method != http.MethodPost {
 		// A link must not do anything: whoever follows it may only look.
-		ctx = access.With(ctx, access.Caller{Name: access.From(ctx).Name, Role: access.Viewer})
+		ctx = access.With(ctx, access.Caller{Name: caller.Name, Role: access.Viewer})
 	}
 	kind := operationKind(q.Query, q.Operation)
 	switch {
@@ -75,12 +84,26 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 	case kind == "subscription" && q.answer != eventStream:
 		refuse(http.StatusNotAcceptable, BadInput, "a subscription is answered by server-sent events", "ask with Accept: text/event-stream").write(w)
 	case kind == "subscription":
+		done() // from now on it is a stream
 		h.subscribe(w, r.WithContext(ctx), q)
 	case q.answer == eventStream:
-		h.tellOnce(w, h.api.Execute(ctx, q.Query, q.Operation, q.Variables))
+		h.answer(ctx, w, q, h.tellOnce)
 	default:
-		writeAnswer(w, q.answer, h.api.Execute(ctx, q.Query, q.Operation, q.Variables))
+		h.answer(ctx, w, q, func(w http.ResponseWriter, answer *graphql.Response) { writeAnswer(w, q.answer, answer) })
 	}
+}
+
+// answer answers a query. The answer counts as long as it is written: a client may
+// be slow to read it, and it waits in memory.
+func (h *Handler) answer(ctx context.Context, w http.ResponseWriter, q *queryRequest, write func(http.ResponseWriter, *graphql.Response)) {
+	answer := h.api.Execute(ctx, q.Query, q.Operation, q.Variables)
+	done, refusal := h.api.hold(ctx, answer)
+	if refusal != nil {
+		refusal.write(w)
+		return
+	}
+	defer done()
+	write(w, answer)
 }
 
 // writeAnswer writes the answer to a query. Of the two JSON types the newer one
@@ -96,6 +119,9 @@ func writeAnswer(w http.ResponseWriter, kind string, answer *graphql.Response) {
 	writeJSON(w, status, kind, answer)
 }
 
+// errUnwritable is what is told where JSON cannot be made of an answer.
+const errUnwritable = `{"errors":[{"message":"the answer cannot be written as JSON","extensions":{"code":"INTERNAL"}}]}`
+
 // statuses of errors for which nothing was answered; for others it is 400.
 var statuses = map[Code]int{
 	Forbidden:   http.StatusForbidden,
@@ -104,14 +130,16 @@ var statuses = map[Code]int{
 	Internal:    http.StatusInternalServerError,
 }
 
-func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
-	text, err := json.Marshal(v)
+func writeJSON(w http.ResponseWriter, status int, kind string, answer *graphql.Response) {
+	parts, err := inJSON(answer)
 	if err != nil {
-		status, text = http.StatusInternalServerError, []byte(`{"errors":[{"message":"the answer cannot be written as JSON","extensions":{"code":"INTERNAL"}}]}`)
+		status, parts = http.StatusInternalServerError, [][]byte{[]byte(errUnwritable)}
 	}
 	head(w, kind+"; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(text, '\n')) // who went away needs no answer
+	for _, part := range append(parts, []byte("\n")) {
+		_, _ = w.Write(part) // who went away needs no answer
+	}
 }
 
 // head sets what every answer says of itself.
@@ -144,13 +172,11 @@ func (h *Handler) begin(r *http.Request) (ctx context.Context, done func(), refu
 	if h.ending.Err() != nil {
 		return nil, nil, refuse(http.StatusServiceUnavailable, Unavailable, "the server stops", "try again when it runs")
 	}
-	select {
-	case h.streams <- struct{}{}:
-	default:
-		return nil, nil, refuse(http.StatusServiceUnavailable, Unavailable,
-			fmt.Sprintf("%d streams are open, which is the most", cap(h.streams)), "end a subscription or a log that is followed, or try again later")
+	caller := access.From(r.Context())
+	if refusal := h.streams.take(caller, 1); refusal != nil {
+		return nil, nil, refusal
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	stop := context.AfterFunc(h.ending, cancel)
-	return ctx, sync.OnceFunc(func() { stop(); cancel(); <-h.streams }), nil
+	return ctx, sync.OnceFunc(func() { stop(); cancel(); h.streams.give(caller, 1) }), nil
 }

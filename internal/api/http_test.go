@@ -279,7 +279,7 @@ func TestSubscribeToDeployments(t *testing.T) {
 		l.cancel()
 		diff(t, l.take(), "END")
 		synctest.Wait()
-		if n := len(w.handler.streams); n != 0 {
+		if n := w.handler.streams.taken(); n != 0 {
 			t.Errorf("%d streams are open", n)
 		}
 	})
@@ -390,11 +390,11 @@ func TestStreamsAreBounded(t *testing.T) {
 	inWorld(t, func(r *rig) {
 		w := serveWorld(r)
 		defer w.close()
-		w.handler.streams = make(chan struct{}, 2)
+		w.handler.streams = newPool(4, streamsOpen) // two for each
 		const query = `subscription{events{id}}`
 		one, two := w.subscribe(query), w.subscribe(query)
 		for _, path := range []string{"/logs?deployment=db", "/graphql?query=" + url.QueryEscape(query)} {
-			if code, body := w.get(path, "Accept", "text/event-stream, text/plain"); code != 503 || !strings.Contains(body, "2 streams are open, which is the most") {
+			if code, body := w.get(path, "Accept", "text/event-stream, text/plain"); code != 503 || !strings.Contains(body, "2 streams are open, which is the most for one caller") {
 				t.Errorf("%s: %d %s", path, code, body)
 			}
 		}

@@ -22,7 +22,7 @@ import (
 // emptyWorld is a world in which there is nothing.
 func emptyWorld(t interface{ Context() context.Context }) *world {
 	w := &world{api: &API{o: Options{Journal: journal.New(journal.Options{})}}, view: &engine.View{Catalog: catalog.New()}, now: time.Unix(0, 0)}
-	w.meter.ctx = t.Context()
+	w.meter = &meter{ctx: t.Context()}
 	return w
 }
 

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -144,6 +143,7 @@ func (r *repeats) repeat(line backends.LogLine) bool {
 func (v *liveLog) end(ctx context.Context, e liveEnd) error {
 	e.pod.reading = false
 	v.reading--
+	v.held.give(1)
 	if e.err != nil && ctx.Err() == nil {
 		return v.fail(e.pod, e.err)
 	}
@@ -167,7 +167,7 @@ func (v *liveLog) refresh(ctx context.Context) error {
 		for _, p := range v.query.on(s.Pods) {
 			known := v.know(p)
 			switch {
-			case known != nil && v.reading >= maxLogPods:
+			case known != nil && !v.room():
 				delete(v.pods, keyOf(p))
 				return v.tellFull()
 			case known != nil:
@@ -183,9 +183,14 @@ func (v *liveLog) refresh(ctx context.Context) error {
 
 // again reads a pod that ended and runs again.
 func (v *liveLog) again(ctx context.Context, p *logPod) {
-	if !p.reading && !p.failed {
+	if !p.reading && !p.failed && v.room() {
 		v.start(ctx, p)
 	}
+}
+
+// room takes a place for one more pod, if there is one.
+func (v *liveLog) room() bool {
+	return v.reading < maxLogPods && v.held.take(1) == nil
 }
 
 func (v *liveLog) tellFull() error {
@@ -193,5 +198,5 @@ func (v *liveLog) tellFull() error {
 		return nil
 	}
 	v.full = true
-	return v.out.fail(&Error{Code: TooMuch, Message: fmt.Sprintf("more than %d pods are followed: those that come now are left out", maxLogPods), Hint: "follow fewer deployments"})
+	return v.out.fail(&Error{Code: TooMuch, Message: "no more pods can be followed: those that come now are left out", Hint: "follow fewer deployments"})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/internal/client"
 	"github.com/berthdev/berth/schema"
 )
@@ -34,7 +35,13 @@ func (h *Handler) logs(w http.ResponseWriter, r *http.Request) {
 		refuseLogs(w, wrong)
 		return
 	}
-	l := &logReader{api: h.api, query: q, pods: map[string]*logPod{}, alive: h.alive}
+	held := &lease{of: h.reading, caller: access.From(ctx)}
+	if refusal := held.take(len(pods)); refusal != nil {
+		refusal.write(w)
+		return
+	}
+	defer held.end()
+	l := &logReader{api: h.api, query: q, pods: map[string]*logPod{}, held: held, alive: h.alive}
 	for _, p := range pods {
 		l.know(p)
 	}
@@ -70,6 +77,7 @@ type logReader struct {
 	query *logQuery
 	out   *logWriter
 	pods  map[string]*logPod // by backend and the engine's ID: a failed pod is renamed
+	held  *lease             // one for each pod that is read, or will be
 	alive time.Duration
 }
 

@@ -122,6 +122,7 @@ func (m *mutation) Retry(ctx context.Context, args struct{ Deployment string }) 
 	}
 	m.api.o.Journal.Record(journal.Event{Kind: journal.Request, Deployment: args.Deployment, Message: caller + " asked to try the rollout again"})
 	after := m.api.look(w.meter.ctx)
+	after.meter = w.meter // what the answer holds is bounded as a whole
 	if result.Deployment = after.deployment(args.Deployment); result.Deployment == nil {
 		result.Deployment = w.deployment(args.Deployment)
 	}

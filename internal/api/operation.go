@@ -138,3 +138,37 @@ func (s *operations) word() string {
 func isName(c byte) bool {
 	return c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
+
+// aliases returns how long the longest name is that a document gives to each
+// field by another name.
+func aliases(document string) map[string]int {
+	longest := map[string]int{}
+	s := operations{text: document}
+	alias, named, within := "", false, 0 // named: a colon stands after the alias
+	for s.text != "" {
+		switch c := s.text[0]; {
+		case c == '#':
+			s.skip(strings.IndexAny(s.text, "\r\n"))
+		case c == '"':
+			s.skipString()
+		case isName(c):
+			word := s.word()
+			if named && within == 0 {
+				longest[word] = max(longest[word], len(alias))
+			}
+			alias, named = word, false
+		default:
+			switch c {
+			case '(':
+				within++ // what has a colon there is an argument
+			case ')':
+				within--
+				named = false
+			case ':':
+				named = true
+			}
+			s.skip(1)
+		}
+	}
+	return longest
+}

@@ -37,10 +37,10 @@ func (p pod) Health() string          { return cmp.Or(enum(p.p.Health), "NONE") 
 func (p pod) Reason() string          { return p.w.meter.takeText(p.p.Reason) }
 func (p pod) Restarts() int32         { return count(p.p.Restarts) }
 func (p pod) Image() string           { return p.w.meter.takeText(p.p.Image) }
-func (p pod) Digest() string          { return p.p.Digest }
+func (p pod) Digest() string          { return p.w.meter.takeText(p.p.Digest) }
 func (p pod) CPU() *float64           { return orNone(p.p.CPU, cpus) }
-func (p pod) GPUs() []string          { return p.p.GPUs }
-func (p pod) File() string            { return p.p.Source }
+func (p pod) GPUs() []string          { return p.w.texts(p.p.GPUs) }
+func (p pod) File() string            { return p.w.meter.takeText(p.p.Source) }
 func (p pod) Commit() *commit         { return p.w.commit(p.p.Commit) }
 func (p pod) CreatedAt() graphql.Time { return moment(p.p.CreatedAt) }
 
@@ -164,9 +164,6 @@ func (p pod) user() string {
 	}
 	return ""
 }
-
-// matcher returns what the filter keeps; of a nil filter, everything.
-func (f *podFilter) matcher() (func(pod) bool, error) { return admitting(f.filter(0)) }
 
 // listPods lists pods that stand in the order of deployments.
 func (w *world) listPods(of []*backends.Pod, f *podFilter, words *string, by *orderBy, p paging) (*connection[pod], error) {

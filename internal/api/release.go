@@ -24,10 +24,10 @@ func (r release) Name() string             { return r.r.Name }
 func (r release) Description() string      { return r.w.meter.takeText(r.r.Description) }
 func (r release) Author() string           { return r.w.meter.takeText(r.r.Author) }
 func (r release) Prerelease() bool         { return r.r.Prerelease() }
-func (r release) Channels() []string       { return r.r.Channels }
-func (r release) Scopes() []string         { return r.r.Scopes }
+func (r release) Channels() []string       { return r.w.texts(r.r.Channels) }
+func (r release) Scopes() []string         { return r.w.texts(r.r.Scopes) }
 func (r release) Repo() *repo              { return r.w.repo(r.r.Repo) }
-func (r release) File() string             { return r.r.File }
+func (r release) File() string             { return r.w.meter.takeText(r.r.File) }
 func (r release) Commit() string           { return r.r.Commit }
 func (r release) ShadowedBy() string       { return r.r.ShadowedBy }
 func (r release) CreatedAt() *graphql.Time { return momentOrNone(r.r.CreatedAt) }

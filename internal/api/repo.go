@@ -16,9 +16,9 @@ type repo struct {
 
 func (r repo) ID() id               { return id(r.r.Name) }
 func (r repo) Name() string         { return r.r.Name }
-func (r repo) URL() string          { return r.r.URL }
+func (r repo) URL() string          { return r.w.meter.takeText(r.r.URL) }
 func (r repo) Priority() int32      { return count(r.r.Priority) }
-func (r repo) MayPublish() []string { return r.r.Apps }
+func (r repo) MayPublish() []string { return r.w.texts(r.r.Apps) }
 func (r repo) Commit() string       { return r.r.Commit }
 func (r repo) Problem() string      { return r.w.meter.takeText(r.r.Problem) }
 

@@ -18,7 +18,7 @@ type source struct {
 
 func (s source) ID() id          { return id(s.s.Name) }
 func (s source) Name() string    { return s.s.Name }
-func (s source) URL() string     { return s.s.URL }
+func (s source) URL() string     { return s.w.meter.takeText(s.s.URL) }
 func (s source) Ref() string     { return s.s.Ref }
 func (s source) Commit() string  { return s.s.Commit }
 func (s source) Message() string { return s.w.meter.takeText(s.s.Message) }

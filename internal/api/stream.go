@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	graphql "github.com/graph-gophers/graphql-go"
@@ -33,27 +33,34 @@ func (h *Handler) open(w http.ResponseWriter, kind string) *stream {
 
 // Write sends a part at once.
 func (s *stream) Write(p []byte) (int, error) {
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.stall)) // as above
-	n, err := s.w.Write(p)
-	if err == nil {
-		err = s.control.Flush()
+	if err := s.writeAll(p); err != nil {
+		return 0, err
 	}
-	return n, err
+	return len(p), nil
 }
 
-// event sends a server-sent event.
-func (s *stream) event(name string, data []byte) error {
-	part := append([]byte("event: "+name+"\ndata: "), data...) // JSON has no line ends
-	_, err := s.Write(append(part, "\n\n"...))
-	return err
+// writeAll sends several parts at once.
+func (s *stream) writeAll(parts ...[]byte) error {
+	_ = s.control.SetWriteDeadline(time.Now().Add(s.stall)) // as above
+	for _, part := range parts {
+		if _, err := s.w.Write(part); err != nil {
+			return err
+		}
+	}
+	return s.control.Flush()
+}
+
+// event sends a server-sent event. Its data has no line ends, as JSON has none.
+func (s *stream) event(name string, data ...[]byte) error {
+	return s.writeAll(slices.Concat([][]byte{[]byte("event: " + name + "\ndata: ")}, data, [][]byte{[]byte("\n\n")})...)
 }
 
 func (s *stream) next(answer *graphql.Response) error {
-	data, err := json.Marshal(answer)
+	parts, err := inJSON(answer)
 	if err != nil {
 		return err
 	}
-	return s.event("next", data)
+	return s.event("next", parts...)
 }
 
 // subscribe answers a subscription with server-sent events, in the form of
@@ -99,7 +106,7 @@ func (s *stream) follow(ctx context.Context, answers <-chan *graphql.Response, a
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case !more:
-				return s.event("complete", nil)
+				return s.event("complete")
 			}
 			err = s.next(answer)
 		case <-tick.C:
@@ -118,7 +125,7 @@ func (s *stream) last(answer *graphql.Response) error {
 	if err := s.next(answer); err != nil {
 		return err
 	}
-	return s.event("complete", nil)
+	return s.event("complete")
 }
 
 // tellOnce answers a query to whoever asked for events.

@@ -43,29 +43,57 @@ type podChange struct {
 }
 
 // Subscribe answers a subscription. The channel is closed when ctx ends, or when
-// the subscription does; until then the caller reads it.
+// the subscription does, as after an answer that reached a bound; until then the
+// caller reads it.
 func (a *API) Subscribe(ctx context.Context, query, operation string, variables map[string]any) (<-chan *graphql.Response, error) {
-	turns := newTurns(a)
-	answers, err := a.schema.Subscribe(context.WithValue(ctx, turnKey{}, turns), query, operation, variables)
+	turns := newTurns(a, query)
+	ctx, cancel := context.WithCancel(context.WithValue(ctx, turnKey{}, turns))
+	answers, err := a.schema.Subscribe(ctx, query, operation, variables)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
 	out := make(chan *graphql.Response)
 	go func() {
 		defer close(out)
 		defer turns.end()
-		for answer := range answers {
-			turns.end()
-			r, ok := answer.(*graphql.Response)
-			if !ok || !send(ctx, out, explained(r)) {
-				break
-			}
-			turns.next()
-		}
+		a.pass(ctx, turns, out, answers)
+		cancel()
 		for range answers { // it is closed soon after ctx ended
 		}
 	}()
 	return out, nil
+}
+
+// pass passes answers on, until ctx ends or one is stopped: those that follow
+// would be as large. An answer counts until the next one is taken, for then it was
+// read.
+func (a *API) pass(ctx context.Context, t *turns, to chan<- *graphql.Response, answers <-chan any) {
+	read := func() {}
+	defer func() { read() }()
+	for answer := range answers {
+		stopped := t.stopped()
+		t.end()
+		r, ok := answer.(*graphql.Response)
+		if !ok {
+			return
+		}
+		if stopped != nil {
+			r = failed(stopped, r.Errors...)
+		}
+		done, full := a.hold(ctx, r)
+		if full != nil {
+			_ = send(ctx, to, failed(full.err)) // ctx ended: nobody takes it
+			return
+		}
+		sent := send(ctx, to, explained(r))
+		read()
+		read = done
+		if !sent || stopped != nil {
+			return
+		}
+		t.next()
+	}
 }
 
 func send[T any](ctx context.Context, to chan<- T, v T) bool {
@@ -82,17 +110,25 @@ func (s *subscription) Deployments(ctx context.Context, args struct {
 	Filter  *deploymentFilter
 	Initial bool
 }) (<-chan *deploymentChange, error) {
-	match, err := args.Filter.matcher()
+	match, err := watching(args.Filter.filter(0))
 	if err != nil {
 		return nil, err
 	}
 	out := make(chan *deploymentChange)
 	known := map[string]bool{} // the deployments that were told and not removed
 	tell := func(name string, first bool) bool {
-		w := s.api.look(ctx)
-		d := w.deployment(name)
+		var w *world
+		var d *deployment
+		matches := false
+		if !inTurn(ctx, func() {
+			w = s.api.look(ctx)
+			d = w.deployment(name)
+			matches = d != nil && match(*d)
+		}) {
+			return false
+		}
 		change := &deploymentChange{Name: name, Deployment: d}
-		switch matches := d != nil && match(*d); {
+		switch {
 		case matches && !known[name]:
 			change.Kind, known[name] = added, true
 		case matches:
@@ -103,7 +139,7 @@ func (s *subscription) Deployments(ctx context.Context, args struct {
 		default:
 			return true
 		}
-		return first && !args.Initial || reply(ctx, out, change)
+		return first && !args.Initial || reply(ctx, w, out, change)
 	}
 	go func() {
 		defer close(out)
@@ -121,21 +157,28 @@ func (s *subscription) Pods(ctx context.Context, args struct {
 	Filter  *podFilter
 	Initial bool
 }) (<-chan *podChange, error) {
-	match, err := args.Filter.matcher()
+	match, err := watching(args.Filter.filter(0))
 	if err != nil {
 		return nil, err
 	}
 	out := make(chan *podChange)
 	known := map[string]map[podKey]seenPod{} // the pods that were told and not removed, by deployment
 	tell := func(name string, first bool) bool {
-		w := s.api.look(ctx)
-		now := matchingPods(w, name, match)
-		changes := diffPods(w, known[name], now)
+		var w *world
+		var now map[podKey]seenPod
+		var changes []*podChange
+		if !inTurn(ctx, func() {
+			w = s.api.look(ctx)
+			now = matchingPods(w, name, match)
+			changes = diffPods(w, known[name], now)
+		}) {
+			return false
+		}
 		if known[name] = now; len(now) == 0 {
 			delete(known, name)
 		}
 		for _, change := range changes {
-			if (!first || args.Initial) && !reply(ctx, out, change) {
+			if (!first || args.Initial) && !reply(ctx, w, out, change) {
 				return false
 			}
 		}
@@ -204,7 +247,7 @@ func (s *subscription) Events(ctx context.Context, args struct {
 	Filter *eventFilter
 	Last   int32
 }) (<-chan *event, error) {
-	match, err := args.Filter.matcher()
+	match, err := watching(args.Filter.filter(0))
 	if err != nil {
 		return nil, err
 	}
@@ -213,8 +256,12 @@ func (s *subscription) Events(ctx context.Context, args struct {
 	}
 	out := make(chan *event)
 	tell := func(e *journal.Event) error {
-		told := s.api.look(ctx).event(e)
-		if match(*told) && !reply(ctx, out, told) {
+		var told *event
+		matches := false
+		if !inTurn(ctx, func() {
+			told = s.api.look(ctx).event(e)
+			matches = match(*told)
+		}) || matches && !reply(ctx, told.w, out, told) {
 			return ctx.Err()
 		}
 		return nil
@@ -237,14 +284,17 @@ func (s *subscription) before(ctx context.Context, upTo uint64, last int, match 
 	if last == 0 {
 		return nil
 	}
-	w := s.api.look(ctx)
 	found := 0
-	events := s.api.o.Journal.Events(func(e *journal.Event) bool {
-		if found == last || e.ID > upTo || !match(event{w, e}) {
-			return false
-		}
-		found++
-		return true
+	var events []*journal.Event
+	inTurn(ctx, func() {
+		w := s.api.look(ctx)
+		events = s.api.o.Journal.Events(func(e *journal.Event) bool {
+			if found == last || e.ID > upTo || !match(event{w, e}) {
+				return false
+			}
+			found++
+			return true
+		})
 	})
 	slices.Reverse(events)
 	return events

@@ -13,30 +13,42 @@ type turnKey struct{}
 // reconciles. A turn lasts while an answer is made, not while a client reads it;
 // the next answer is begun only when it did.
 type turns struct {
-	all  chan struct{} // of the API
-	one  chan struct{} // holds one from when an answer is begun until it is read
-	held atomic.Bool   // whether one of all is taken
+	api    *API
+	one    chan struct{}          // holds one from when an answer is begun until it is read
+	held   atomic.Pointer[func()] // gives the turn back; nil: there is none
+	answer atomic.Pointer[meter]  // of the answer that is made, or was made last
+	keys   map[string]int         // see meter
 }
 
-func newTurns(a *API) *turns { return &turns{all: a.turns, one: make(chan struct{}, 1)} }
+func newTurns(a *API, query string) *turns {
+	return &turns{api: a, one: make(chan struct{}, 1), keys: aliases(query)}
+}
 
 // begin waits for a turn; false: ctx ended.
 func (t *turns) begin(ctx context.Context) bool {
 	if !send(ctx, t.one, struct{}{}) {
 		return false
 	}
-	if !send(ctx, t.all, struct{}{}) {
-		return false
+	leave, ok := t.api.take(ctx)
+	if ok {
+		t.held.Store(&leave)
 	}
-	t.held.Store(true)
-	return true
+	return ok
 }
 
 // end gives the turn back, if there is one.
 func (t *turns) end() {
-	if t.held.Swap(false) {
-		<-t.all
+	if leave := t.held.Swap(nil); leave != nil {
+		(*leave)()
 	}
+}
+
+// stopped returns why the answer that was just made is none; nil: it is whole.
+func (t *turns) stopped() *Error {
+	if m := t.answer.Load(); m != nil {
+		return m.stopped()
+	}
+	return nil
 }
 
 // next lets the next answer begin.
@@ -47,15 +59,30 @@ func (t *turns) next() {
 	}
 }
 
-// reply has the library answer for v, in a turn; false: ctx ended.
-func reply[T any](ctx context.Context, to chan<- T, v T) bool {
+// reply has the library answer for v, which is of the world w, in a turn; false:
+// ctx ended. The answer has the bounds of a query.
+func reply[T any](ctx context.Context, w *world, to chan<- T, v T) bool {
 	t := ctx.Value(turnKey{}).(*turns)
 	if !t.begin(ctx) {
 		return false
 	}
+	w.meter.restart(ctx)
+	w.meter.keys = t.keys
+	t.answer.Store(w.meter)
 	if !send(ctx, to, v) {
 		t.end()
 		return false
 	}
+	return true
+}
+
+// inTurn does work that precedes answers in a turn; false: ctx ended.
+func inTurn(ctx context.Context, work func()) bool {
+	leave, ok := ctx.Value(turnKey{}).(*turns).api.take(ctx)
+	if !ok {
+		return false
+	}
+	defer leave()
+	work()
 	return true
 }

@@ -18,7 +18,7 @@ type world struct {
 	view    *engine.View
 	sources []follow.Status
 	now     time.Time
-	meter   meter
+	meter   *meter
 
 	known   lazy[*history]
 	use     lazy[*usageReport]
@@ -31,8 +31,7 @@ type world struct {
 // look takes a snapshot for one query, or for one answer of a subscription. The
 // work on it ends when ctx does.
 func (a *API) look(ctx context.Context) *world {
-	w := &world{api: a, view: a.o.Engine.View(), sources: a.o.Hub.Sources(), now: time.Now()}
-	w.meter.ctx = ctx
+	w := &world{api: a, view: a.o.Engine.View(), sources: a.o.Hub.Sources(), now: time.Now(), meter: &meter{ctx: ctx}}
 	w.catalog, w.index = a.views.ofCatalog(w.view.Catalog), a.views.ofView(w.view)
 	return w
 }

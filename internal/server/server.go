@@ -80,13 +80,14 @@ func New(o Options) (*Server, error) {
 		}
 		s.http.TLSConfig, s.tls = c.config(), true
 	}
-	var err error
-	if s.listener, err = net.Listen("tcp", o.Listen); err != nil {
+	listener, err := net.Listen("tcp", o.Listen)
+	if err != nil {
 		return nil, &schema.Error{
 			Op: "listen on", Resource: o.Listen, Kind: schema.Terminal, Err: cause(err),
 			Hint: "another Berth may run here; choose another address with --listen",
 		}
 	}
+	s.listener = newBounded(listener, maxConns, sparedConns, o.Logger)
 	return s, nil
 }
 
@@ -103,19 +104,19 @@ func routes(o Options) http.Handler {
 		}
 		fmt.Fprintln(w, strings.TrimSuffix("ok: "+why, ": "))
 	})
-	mux.Handle("GET /metrics", o.Guard.Need(access.Viewer, promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{})))
+	mux.Handle("GET /metrics", o.Guard.Need(access.Viewer, keeping(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{}))))
 	if o.Webhooks != nil {
 		mux.Handle("/webhooks/", o.Webhooks)
 	}
 	if o.Pages != nil {
-		mux.Handle("GET "+pages.Commits, o.Guard.NeedPage(access.Viewer, o.Pages))
+		mux.Handle("GET "+pages.Commits, o.Guard.NeedPage(access.Viewer, keeping(o.Pages)))
 	}
 	if o.API != nil {
-		guarded := o.Guard.Need(access.Viewer, o.API)
+		guarded := o.Guard.Need(access.Viewer, keeping(o.API))
 		mux.Handle("/graphql", guarded)
 		mux.Handle("/logs", guarded)
 	}
-	return mux
+	return closing(mux)
 }
 
 // cause strips what the operating system's error repeats: the address stands beside it.

@@ -127,6 +127,10 @@ func TestPathsNeedARole(t *testing.T) {
 			if resp.StatusCode != want[i] {
 				t.Errorf("%s with %v: %d", path, header, resp.StatusCode)
 			}
+			// Only who may ask something keeps the connection.
+			if known := want[i] == 200 && want[0] != want[1]; resp.Close == known {
+				t.Errorf("%s with %v: closed: %v", path, header, resp.Close)
+			}
 		}
 	}
 }
