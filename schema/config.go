@@ -179,7 +179,7 @@ type BackendConfig struct {
 	Host        string      `json:"host,omitempty" doc:"Docker: where the engine is, as unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST. Default: DOCKER_HOST, or the local socket."`
 	TLS         *TLSConfig  `json:"tls,omitempty" doc:"Docker over tcp: certificates."`
 	Address     string      `json:"address,omitempty" doc:"Where published ports are reached. Default: the engine's host, or 127.0.0.1."`
-	Workers     int         `json:"workers,omitempty" doc:"How many deployments are worked on at once." default:"8"`
+	Workers     int         `json:"workers,omitempty" doc:"How many deployments are worked on at once. One that waits for long, for an image or for a pod to end, gives way to another; ten times as many may wait." default:"8"`
 	PullTimeout *Duration   `json:"pullTimeout,omitempty" doc:"How long the pull of one image may take." default:"30m"`
 	PruneImages bool        `json:"pruneImages,omitempty" doc:"Remove images that Berth pulled and that no pod or release needs any more."`
 	Priority    int         `json:"priority,omitempty" doc:"Which backend is preferred when several fit: the highest."`
