@@ -3,7 +3,7 @@ package schema
 // Config configures the server. Everything has a default: a desired-state URL
 // and a Docker Engine on this machine are enough.
 type Config struct {
-	Instance    string          `json:"instance,omitempty" doc:"The name of this Berth; every object it makes carries it. Default: derived from the desired-state URL." example:"lab"`
+	Instance    string          `json:"instance,omitempty" doc:"The name of this Berth; every object it makes carries it, and what carries it is taken for its own: each that uses the same engine needs another. Default: the last element of the desired-state URL, without .git." example:"lab"`
 	Listen      string          `json:"listen,omitempty" doc:"The address that it serves on." default:"127.0.0.1:8484"`
 	DataDir     string          `json:"dataDir,omitempty" doc:"Where mirrors of repositories are kept; all of it can be fetched again." default:"/var/lib/berth, or ~/.local/share/berth for a user"`
 	Desired     Desired         `json:"desired,omitzero" doc:"Where the desired state is."`
