@@ -48,7 +48,10 @@ type Backend interface {
 	// stands. It is idempotent and makes no write when nothing is to do. It may
 	// take as long as an image pull, but does not wait for a pod to become ready:
 	// it is called again when one of the deployment's pods changes, and at
-	// Progress.Again. report, if not nil, is told of steps as they are taken.
+	// Progress.Again. report, if not nil, is told of steps as they are taken, of a
+	// pull, a stop or a removal also before: work that waits for these gives way to
+	// other work. At their end report may block, so nothing is locked then that
+	// other work needs.
 	Apply(ctx context.Context, w Workload, report func(Step)) (Progress, error)
 
 	// Remove removes the deployment's pods, and its volumes that are not to be kept.

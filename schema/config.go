@@ -3,7 +3,7 @@ package schema
 // Config configures the server. Everything has a default: a desired-state URL
 // and a Docker Engine on this machine are enough.
 type Config struct {
-	Instance    string          `json:"instance,omitempty" doc:"The name of this Berth; every object it makes carries it. Default: derived from the desired-state URL." example:"lab"`
+	Instance    string          `json:"instance,omitempty" doc:"The name of this Berth; every object it makes carries it, and what carries it is taken for its own: each that uses the same engine needs another. Default: the last element of the desired-state URL, without .git." example:"lab"`
 	Listen      string          `json:"listen,omitempty" doc:"The address that it serves on." default:"127.0.0.1:8484"`
 	DataDir     string          `json:"dataDir,omitempty" doc:"Where mirrors of repositories are kept; all of it can be fetched again." default:"/var/lib/berth, or ~/.local/share/berth for a user"`
 	Desired     Desired         `json:"desired,omitzero" doc:"Where the desired state is."`
@@ -179,7 +179,7 @@ type BackendConfig struct {
 	Host        string      `json:"host,omitempty" doc:"Docker: where the engine is, as unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST. Default: DOCKER_HOST, or the local socket."`
 	TLS         *TLSConfig  `json:"tls,omitempty" doc:"Docker over tcp: certificates."`
 	Address     string      `json:"address,omitempty" doc:"Where published ports are reached. Default: the engine's host, or 127.0.0.1."`
-	Workers     int         `json:"workers,omitempty" doc:"How many deployments are worked on at once." default:"8"`
+	Workers     int         `json:"workers,omitempty" doc:"How many deployments are worked on at once. One that waits for long, for an image or for a pod to end, gives way to another; ten times as many may wait." default:"8"`
 	PullTimeout *Duration   `json:"pullTimeout,omitempty" doc:"How long the pull of one image may take." default:"30m"`
 	PruneImages bool        `json:"pruneImages,omitempty" doc:"Remove images that Berth pulled and that no pod or release needs any more."`
 	Priority    int         `json:"priority,omitempty" doc:"Which backend is preferred when several fit: the highest."`

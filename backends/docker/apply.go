@@ -176,16 +176,24 @@ func (a *applier) make(ctx context.Context, r recipe, name string) (string, erro
 	if inspectErr != nil {
 		return "", inspectErr
 	}
-	for _, key := range []string{labelInstance, labelDeployment, labelOrdinal, labelSpecHash} {
-		if there.Config == nil || there.Config.Labels[key] != r.config.Labels[key] {
-			return "", &schema.Error{
-				Op: "create pod", Resource: name, Kind: schema.Waiting,
-				Err:  errors.New("a container that Berth did not make has this name"),
-				Hint: "rename or remove that container",
-			}
+	if !samePod(there.Config, r.config) {
+		return "", &schema.Error{
+			Op: "create pod", Resource: name, Kind: schema.Waiting,
+			Err:  errors.New("a container that Berth did not make has this name"),
+			Hint: "rename or remove that container",
 		}
 	}
 	return there.ID, nil
+}
+
+// samePod tells whether what is there is the pod that was to be made.
+func samePod(there, want *container.Config) bool {
+	if there == nil || !sameImage(there.Image, want.Image) {
+		return false
+	}
+	return !slices.ContainsFunc([]string{labelInstance, labelDeployment, labelOrdinal, labelSpecHash}, func(key string) bool {
+		return there.Labels[key] != want.Labels[key]
+	})
 }
 
 // withNetwork makes sure of the pod's network, and does so again if it turns out

@@ -1,6 +1,7 @@
 package docker_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/volume"
 
@@ -113,6 +115,68 @@ func TestForeignObjectsAreLeftAlone(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = b.engine.NetworkRemove(b.context(), made.ID) })
 	other.refused(other.open(schema.BackendConfig{}), w, schema.Waiting, "did not make")
+}
+
+// A container inherits the labels of its image: also one of an image that was
+// committed from a pod, or that somebody gave Berth's labels.
+func TestInheritedLabelsMakeNoPod(t *testing.T) {
+	b := newBench(t)
+	backend := b.open(schema.BackendConfig{})
+	w := b.workload(b.good())
+	p := b.ready(backend, w)
+	var foreign []string
+	run := func(name string, config *container.Config) {
+		t.Helper()
+		made, err := b.engine.ContainerCreate(b.context(), config, nil, nil, nil, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = remover(b.engine)(b.context(), made.ID) })
+		if err := b.engine.ContainerStart(b.context(), made.ID, container.StartOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		foreign = append(foreign, made.ID)
+	}
+	commit := func(ref string, changes ...string) {
+		t.Helper()
+		if _, err := b.engine.ContainerCommit(b.context(), p.ID, container.CommitOptions{Reference: ref, Changes: changes}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_, _ = b.engine.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true})
+		})
+	}
+	commit(b.instance + "-copy:1")
+	run(b.instance+"-copy", &container.Config{Image: b.instance + "-copy:1"})
+	commit(b.instance+"-orphan:1", "LABEL berth.dev/deployment=orphan")
+	run(b.instance+"-orphan", &container.Config{Image: b.instance + "-orphan:1"})
+	run(b.instance+"-bare", &container.Config{Image: w.Pod.Image, Labels: map[string]string{"berth.dev/instance": b.instance}})
+	run(b.instance+"-keeper", &container.Config{Image: w.Pod.Image, Labels: map[string]string{"berth.dev/instance": b.instance, "berth.dev/ordinal": "-1"}})
+
+	pods, err := backend.Pods(b.context())
+	if err != nil || len(pods) != 1 || pods[0].ID != p.ID {
+		t.Errorf("pods %+v, %v", pods, err)
+	}
+	if after := b.ready(backend, w); after.ID != p.ID {
+		t.Errorf("pod %+v, before %+v", after, p)
+	}
+	for _, deployment := range []string{"orphan", ""} {
+		if err := backend.Remove(b.context(), deployment, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	b.inspect(p.ID)
+	if err := backend.Uninstall(b.context(), true, nil); err != nil {
+		t.Error(err)
+	}
+	if owned, err := backend.Owned(b.context()); err != nil || len(owned) > 0 {
+		t.Errorf("left %v, %v", owned, err)
+	}
+	for _, id := range foreign {
+		if c := b.inspect(id); !c.State.Running {
+			t.Errorf("%s was stopped", c.Name)
+		}
+	}
 }
 
 // What is changed behind Berth's back is put right without a new container.

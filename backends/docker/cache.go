@@ -28,6 +28,7 @@ type details struct {
 	grace      time.Duration // how long it may take to stop
 	networks   []string
 	deployment string
+	image      string // what it was made of, as whoever made it wrote that
 }
 
 // A cache keeps details, so that a listing of many containers does not inspect

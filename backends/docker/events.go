@@ -128,6 +128,9 @@ func (b *Backend) event(m events.Message) (backends.Event, bool) {
 	if what == "" {
 		return backends.Event{}, false
 	}
+	if image := labels["image"]; image != "" && labels[labelImage] != "" && !sameImage(labels[labelImage], image) {
+		return backends.Event{}, false // it is not ours, and has the labels of its image
+	}
 	name := labels["name"]
 	return backends.Event{
 		Deployment: labels[labelDeployment], Pod: name, What: what, Worse: worse,

@@ -12,6 +12,9 @@ func (b *Backend) Forget(ctx context.Context, deployment string, report func(bac
 	if report == nil {
 		report = func(backends.Step) {}
 	}
+	if deployment == "" {
+		return nil // it stands for the whole instance elsewhere
+	}
 	found, err := b.find(ctx, deployment)
 	if err != nil {
 		return err

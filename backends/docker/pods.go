@@ -9,6 +9,7 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/go-connections/nat"
@@ -74,9 +75,32 @@ func (b *Backend) find(ctx context.Context, deployment string) ([]observed, erro
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(o observed) bool { return o.ID == "" })
+	found = slices.DeleteFunc(found, func(o observed) bool { return o.ID == "" || !o.ours() })
 	slices.SortFunc(found, func(x, y observed) int { return byOrdinal(x.Pod, y.Pod) })
 	return found, nil
+}
+
+// ours tells whether Berth made the container. The labels alone do not: a container
+// inherits those of its image, and so does one of an image that was committed from
+// a pod. What Berth makes is made of the image that its labels name. Its name does
+// not tell, for a person may rename it. The keeper of volumes names no image, and
+// never runs.
+func (o *observed) ours() bool {
+	if o.Deployment == "" {
+		return false
+	}
+	return sameImage(o.Image, o.image) || o.Ordinal == keeperOrdinal && o.Image == "" && o.SpecHash == "" && o.state == container.StateCreated
+}
+
+// sameImage tells whether two references are the same; an engine may have written
+// out what was left out of one.
+func sameImage(a, b string) bool {
+	if a == b || a == "" || b == "" {
+		return a == b && a != ""
+	}
+	x, errX := reference.ParseNormalizedNamed(a)
+	y, errY := reference.ParseNormalizedNamed(b)
+	return errX == nil && errY == nil && reference.TagNameOnly(x).String() == reference.TagNameOnly(y).String()
 }
 
 // list returns the listing's rows of a deployment or, if it is empty, of the instance.
@@ -130,7 +154,7 @@ func (b *Backend) detail(c container.InspectResponse) details {
 		state: c.State.Status, createdAt: moment(c.Created), startedAt: moment(c.State.StartedAt),
 		exitCode: c.State.ExitCode, restarts: c.RestartCount,
 		memory: c.HostConfig.Memory, nanoCPUs: c.HostConfig.NanoCPUs, restart: c.HostConfig.RestartPolicy.Name,
-		deployment: c.Config.Labels[labelDeployment],
+		deployment: c.Config.Labels[labelDeployment], image: c.Config.Image,
 	}
 	if c.Config.StopTimeout != nil {
 		d.grace = time.Duration(*c.Config.StopTimeout) * time.Second

@@ -25,6 +25,9 @@ func (b *Backend) Remove(ctx context.Context, deployment string, report func(bac
 	if report == nil {
 		report = func(backends.Step) {}
 	}
+	if deployment == "" {
+		return nil // it stands for the whole instance elsewhere
+	}
 	found, err := b.find(ctx, deployment)
 	if err != nil || len(found) == 0 {
 		return err
@@ -52,19 +55,21 @@ func (b *Backend) Remove(ctx context.Context, deployment string, report func(bac
 	return b.remove(ctx, keeper)
 }
 
+// keeperOrdinal is the ordinal of such a container: no replica's.
+const keeperOrdinal = -1
+
 // keeper returns the container that remembers, while its deployment is removed,
 // what the given pod knows of volumes. For a deployment that is declared again
 // in the meantime it is a replica too many.
 // Without an image nothing can be made: then there is none.
 func (b *Backend) keeper(ctx context.Context, found []observed, of observed) (observed, error) {
-	const none = -1
-	name := podName(b.instance, of.Deployment, none, of.SpecHash)
+	name := podName(b.instance, of.Deployment, keeperOrdinal, of.SpecHash)
 	for _, o := range found {
-		if o.Ordinal == none && (o.ID == of.ID || o.Name == name) {
+		if o.Ordinal == keeperOrdinal && (o.ID == of.ID || o.Name == name) {
 			return o, nil
 		}
 	}
-	labels := podLabels(b.instance, backends.Workload{Deployment: of.Deployment}, none, "", nil)
+	labels := podLabels(b.instance, backends.Workload{Deployment: of.Deployment}, keeperOrdinal, "", nil)
 	labels[labelNotKept] = strings.Join(of.notKept, ",")
 	labels[labelSpecHash], labels[labelInputHash] = "", ""
 	o := observed{Pod: backends.Pod{Name: name}}
@@ -127,12 +132,12 @@ func (b *Backend) removeVolume(ctx context.Context, name, deployment string, rep
 // have pulled.
 func (b *Backend) Owned(ctx context.Context) ([]backends.Object, error) {
 	var objects []backends.Object
-	rows, err := b.list(ctx, "")
+	found, err := b.find(ctx, "")
 	if err != nil {
 		return nil, err
 	}
-	for _, row := range rows {
-		objects = append(objects, backends.Object{Kind: "container", Name: nameOf(row), Deployment: row.Labels[labelDeployment]})
+	for _, o := range found {
+		objects = append(objects, backends.Object{Kind: "container", Name: o.Name, Deployment: o.Deployment})
 	}
 	networks, err := b.ownNetworks(ctx)
 	if err != nil {

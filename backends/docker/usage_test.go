@@ -27,16 +27,11 @@ func TestUsageOfOthers(t *testing.T) {
 	w := backends.Workload{Deployment: "web", Replicas: 1, Rollout: backends.Rollout{Strategy: schema.Rolling, Timeout: time.Minute}}
 	w.Pod.Image = dockertest.Image(t, cli)
 	backendtest.Converge(t, b, w, backends.PhaseReady, time.Minute)
-	var bad string
-	pods, err := b.Pods(t.Context())
+	there, err := cli.ContainerInspect(t.Context(), foreign)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pod := range pods {
-		if pod.Name == foreign {
-			bad = pod.ID
-		}
-	}
+	bad := there.ID
 	for _, status := range []int{http.StatusNotFound, http.StatusConflict, http.StatusInternalServerError} {
 		p.set(func(w http.ResponseWriter, r *http.Request) bool {
 			hit := strings.HasSuffix(r.URL.Path, bad+"/stats")

@@ -74,6 +74,7 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 	i.history = newHistory(i.hub.History, i.journal, log)
 	i.engine = engine.New(engine.Options{
 		Backends: i.backends, Sources: feed{i.hub}, Logger: log, Journal: i.journal, DryRun: dryRun, Standby: !t.leads, Metrics: engine.NewMetrics(metrics),
+		Derived: cfg.Instance == schema.InstanceName(cfg.Desired.URL),
 	})
 	i.forges.tell(i, t.leads && !dryRun, metrics, log)
 	asked, err := api.New(api.Options{

@@ -75,6 +75,10 @@ type Options struct {
 	// Grace is how long work that has begun may go on after Run's context ends;
 	// default 10 seconds.
 	Grace time.Duration
+	// Derived tells that the instance's name was derived from the URL of the desired
+	// state, so that another one may share it. Then what commits made that are not
+	// known is not removed until that is confirmed.
+	Derived bool
 	// DryRun has the engine say what it would do, and do nothing.
 	DryRun bool
 	// Standby has the engine look on and plan, for another one works.
@@ -92,6 +96,7 @@ type Engine struct {
 	journal *journal.Journal
 	resync  time.Duration
 	grace   time.Duration
+	derived bool
 	dryRun  bool
 	standby bool
 	random  func() float64
@@ -130,7 +135,7 @@ type Engine struct {
 // New returns an engine; Run starts it.
 func New(o Options) *Engine {
 	e := &Engine{
-		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, dryRun: o.DryRun, standby: o.Standby, random: o.Random,
+		sources: o.Sources, log: o.Logger, metrics: o.Metrics, journal: o.Journal, resync: o.Resync, grace: o.Grace, derived: o.Derived, dryRun: o.DryRun, standby: o.Standby, random: o.Random,
 		wake: make(chan struct{}, 1),
 		apps: map[string]bool{}, edited: map[string]bool{}, dirty: map[string]bool{}, doubts: map[string]doubt{}, alarms: map[string]time.Time{},
 		statuses: map[string]*status{}, counts: map[State]int{},

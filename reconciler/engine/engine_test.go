@@ -254,6 +254,49 @@ func TestRenamingAllIsGuarded(t *testing.T) {
 	})
 }
 
+// Two desired states whose URLs end alike have the same instance, unless it is
+// named: neither removes what the other declares.
+func TestPodsOfAnUnknownCommitAreHeld(t *testing.T) {
+	for name, test := range map[string]struct {
+		derived, known bool
+		left           int
+	}{
+		"another's":          {derived: true, left: 1},
+		"its own":            {derived: true, known: true},
+		"the name was given": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, 1, func(r *rig) {
+				r.publish("0.1.0")
+				r.declare(hello("one"))
+				made := r.sources.desired.State.Commit
+				r.stop()
+				if test.known {
+					r.sources.ancestors = map[string]string{made: made}
+				}
+				r.swap(hello("two"))
+				r.start(func(o *engine.Options) { o.Derived = test.derived })
+				r.engine.Changed(engine.Change{Everything: true})
+				r.settle()
+				r.expect("two", engine.StateReady, "")
+				if n := len(r.pods("one")); n != test.left {
+					t.Fatalf("%d pods of commit %s are left, want %d\n%s", n, made, test.left, r.log.String())
+				}
+				if test.left == 0 {
+					return
+				}
+				r.expect("one", engine.StateHeld, "never had")
+				r.sources.set(func() { r.sources.desired.Confirmed = true })
+				r.engine.Changed(engine.Change{Everything: true})
+				r.settle()
+				if len(r.pods("one")) != 0 {
+					t.Error("the confirmed removal did not happen")
+				}
+			})
+		})
+	}
+}
+
 func TestWaitsForARelease(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		r.declare(hello("one"))

@@ -55,13 +55,18 @@ func (w *worker) follow(ctx context.Context) error {
 	})
 	timer := time.NewTimer(w.engine.jittered(w.engine.resync))
 	defer timer.Stop()
+	pruning := time.NewTimer(w.engine.jittered(w.engine.resync)) // its own: lists come as often as events ask for them
+	defer pruning.Stop()
 	for {
 		select {
 		case <-ended:
 			return stream.Wait()
 		case <-w.relist:
 		case <-timer.C:
+		case <-pruning.C:
 			w.prune(ctx)
+			pruning.Reset(w.engine.jittered(w.engine.resync))
+			continue
 		}
 		if err := w.list(ctx); err != nil {
 			return err
@@ -174,26 +179,6 @@ func (w *worker) event(ev backends.Event) {
 	}
 	e.doubt(ev.Deployment, news)
 	e.markDirty(ev.Deployment)
-}
-
-// prune removes images that nothing needs any more, where the backend can and may.
-func (w *worker) prune(ctx context.Context) {
-	pruner, ok := w.backend.Backend.(backends.ImagePruner)
-	if !ok || !w.backend.Config.PruneImages {
-		return
-	}
-	catalog := w.engine.sources.Catalog()
-	needed := map[string]bool{}
-	for _, app := range catalog.Apps() {
-		for _, release := range app.Releases {
-			for _, flavour := range release.Flavours {
-				needed[flavour.Image] = true
-			}
-		}
-	}
-	if err := pruner.PruneImages(ctx, func(image string) bool { return needed[image] }); err != nil && ctx.Err() == nil {
-		w.engine.log.Warn("images could not be removed", "backend", w.backend.Name(), "error", err)
-	}
 }
 
 // sleep waits before the backend is tried again, unless somebody is in a hurry;

@@ -15,10 +15,12 @@ const historyPause = 30 * time.Second
 // rewind is what was found out about the history of the desired state: whether
 // pods that nothing declares any more were made by commits that come after the
 // head. Then the desired state went back, and Berth may have slept through it.
+// Where the instance has no name of its own, it is also whether they were made by
+// commits that are not known: then they may be another instance's.
 type rewind struct {
 	head   string
 	asked  map[string]bool // commits that made such pods
-	why    string          // empty: it did not go back
+	why    string          // empty: it did not go back, and nothing is another's
 	unread string          // why the history could not be read: until it is, nothing is removed
 	again  time.Time       // when it is asked again then
 	news   bool            // the answers changed since the last plan
@@ -40,6 +42,12 @@ func (e *Engine) askHistory(ctx context.Context, head string, commits []string) 
 	for _, commit := range commits {
 		e.mu.Unlock()
 		later, err := e.sources.Contains(ctx, commit, head)
+		strange := false
+		if err == nil && !later && e.derived {
+			var known bool
+			known, err = e.sources.Contains(ctx, commit, commit)
+			strange = !known
+		}
 		e.mu.Lock()
 		r := &e.rewind
 		r.asked[commit] = true
@@ -49,6 +57,10 @@ func (e *Engine) askHistory(ctx context.Context, head string, commits []string) 
 			r.again, r.news = time.Now().Add(historyPause), true
 		case later:
 			r.why = cmp.Or(r.why, "the desired state went back from "+short(commit)+" to "+short(head))
+			r.news = true
+		case strange:
+			r.why = cmp.Or(r.why, "there are pods of commit "+short(commit)+", which this desired state never had: "+
+				"another one may share the instance's name, which is derived from the URL (give each its own by \"instance\")")
 			r.news = true
 		}
 	}

@@ -64,20 +64,26 @@ func (w *worker) start(running, ctx context.Context, group *errgroup.Group) {
 	if n <= 0 {
 		n = defaultWorkers
 	}
-	for range n {
+	p := &pool{places: make(chan struct{}, n)}
+	p.run = func() {
 		group.Go(func() error {
-			for {
+			for !p.ends() {
 				name, shutdown := w.queue.Get()
 				if shutdown {
 					return nil
 				}
-				if running.Err() == nil {
-					w.work(ctx, name)
+				if at := p.enter(running); at != nil {
+					if running.Err() == nil {
+						w.work(ctx, name, at)
+					}
+					at.leave()
 				}
 				w.queue.Done(name)
 			}
+			return nil
 		})
 	}
+	p.start()
 }
 
 // redirect queues what a new decision asks for, and cuts off work that it has
@@ -105,7 +111,7 @@ func (w *worker) drop(name string) {
 }
 
 // work does what the newest decision asks about one deployment.
-func (w *worker) work(ctx context.Context, name string) {
+func (w *worker) work(ctx context.Context, name string, at *place) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	e := w.engine
@@ -114,7 +120,7 @@ func (w *worker) work(ctx context.Context, name string) {
 		return
 	}
 	began := time.Now()
-	progress, err := w.do(ctx, d, t)
+	progress, err := w.do(ctx, d, t, at)
 	e.metrics.worked(w.backend.Name(), t.kind, time.Since(began), err)
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -138,8 +144,12 @@ func (w *worker) work(ctx context.Context, name string) {
 }
 
 // do has the backend take the steps of a task.
-func (w *worker) do(ctx context.Context, d planner.Decision, t task) (p backends.Progress, err error) {
-	report := w.engine.tellStep(w.backend.Name(), d)
+func (w *worker) do(ctx context.Context, d planner.Decision, t task, at *place) (p backends.Progress, err error) {
+	tell := w.engine.tellStep(w.backend.Name(), d)
+	report := func(s backends.Step) {
+		tell(s)
+		at.step(ctx, s)
+	}
 	switch t.kind {
 	case apply:
 		return w.backend.Apply(ctx, *d.Workload, report)

@@ -22,7 +22,9 @@ type Guard struct {
 func (g Guard) Active() bool { return g.Reason != "" }
 
 // TooMany tells whether removals are held back because they are too many.
-func (g Guard) TooMany() bool { return g.Kind == schema.Invalid && g.Former >= guardFrom && 2*g.Orphans > g.Former }
+func (g Guard) TooMany() bool {
+	return g.Kind == schema.Invalid && g.Former >= guardFrom && 2*g.Orphans > g.Former
+}
 
 // guardFrom is how many deployments must run for their number to be guarded.
 const guardFrom = 4

@@ -115,6 +115,23 @@ func wordByte(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9' || b == '.' || b == '-' || b == '_' || b == '+'
 }
 
+// Unread tells why releases that there are may be missing from the catalog: a repo
+// was not read yet or cannot be read now, or a file has errors. Empty: none is.
+func (c *Catalog) Unread() string {
+	for r := range c.repos.Values() {
+		switch {
+		case r.Commit == "":
+			return fmt.Sprintf("repo %s was not read yet", r.Name)
+		case r.Problem != "":
+			return fmt.Sprintf("repo %s cannot be read: %s", r.Name, r.Problem)
+		}
+		for f := range r.bad.Values() {
+			return fmt.Sprintf("a file of repo %s has errors: %s", r.Name, f.bad)
+		}
+	}
+	return ""
+}
+
 // Holds tells whether a release that is not in the catalog may be missing only
 // because a file that publishes it cannot be read, and why: then what runs of it
 // must not be replaced by another release. It may, where a file with errors, of

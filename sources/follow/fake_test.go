@@ -114,17 +114,20 @@ func (r *fakeRepo) opened() int {
 
 type fakeSource struct {
 	repo  *fakeRepo
-	heads *string // that the last Update took; guarded by the repository's mu
+	heads *string       // that the last Update took; guarded by the repository's mu
+	turn  chan struct{} // held by the Update or Stored that is running
 }
 
 func (r *fakeRepo) source() sources.Source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.open++
-	return fakeSource{r, new(string)}
+	return fakeSource{r, new(string), make(chan struct{}, 1)}
 }
 
 func (s fakeSource) Update(ctx context.Context) (*sources.Snapshot, error) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	r := s.repo
 	r.mu.Lock()
 	r.updates = append(r.updates, time.Now())
@@ -157,6 +160,8 @@ func (s fakeSource) Update(ctx context.Context) (*sources.Snapshot, error) {
 }
 
 func (s fakeSource) Stored(context.Context) (*sources.Snapshot, error) {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	s.repo.mu.Lock()
 	defer s.repo.mu.Unlock()
 	return s.repo.stored, nil

@@ -147,17 +147,19 @@ func (f *follower) attempt(ctx context.Context) (err error) {
 	now, err := f.firstFetch(ctx)
 	if err != nil {
 		if f.before == nil {
-			f.acceptStored(ctx)
+			f.acceptStored(ctx, f.stored(ctx))
 		}
 		return err
 	}
 	return f.accept(ctx, now, false)
 }
 
-// firstFetch fetches, and meanwhile takes what is stored if that takes long.
+// firstFetch fetches, and meanwhile takes what is stored if that takes long. What
+// is stored is read before: while a source is asked, it tells nothing else.
 func (f *follower) firstFetch(ctx context.Context) (*sources.Snapshot, error) {
 	var now *sources.Snapshot
 	var err error
+	stored := f.stored(ctx)
 	fetched := make(chan struct{})
 	go func() {
 		defer close(fetched)
@@ -169,7 +171,7 @@ func (f *follower) firstFetch(ctx context.Context) (*sources.Snapshot, error) {
 	select {
 	case <-fetched:
 	case <-timer.C:
-		f.acceptStored(ctx)
+		f.acceptStored(ctx, stored)
 		<-fetched
 	}
 	return now, err
@@ -249,17 +251,32 @@ func (f *follower) accept(ctx context.Context, now *sources.Snapshot, stored boo
 	return nil
 }
 
-// acceptStored takes what a former process left on disk, if it did. That it
-// cannot be read is no news: the source itself cannot be read either.
-func (f *follower) acceptStored(ctx context.Context) {
+// stored returns what a former process left on disk; nil: nothing. That it cannot
+// be read is no news: the source itself cannot be read either.
+func (f *follower) stored(ctx context.Context) *sources.Snapshot {
 	source, err := f.opened()
 	if err != nil {
-		return
+		return nil
+	}
+	select {
+	case f.lanes.stored <- struct{}{}:
+		defer func() { <-f.lanes.stored }()
+	case <-ctx.Done():
+		return nil
 	}
 	now, err := source.Stored(ctx)
-	if err == nil && now != nil {
-		err = f.accept(ctx, now, true)
+	f.storedUnused(err)
+	return now
+}
+
+// acceptStored takes what a former process left on disk, if it did.
+func (f *follower) acceptStored(ctx context.Context, stored *sources.Snapshot) {
+	if stored != nil {
+		f.storedUnused(f.accept(ctx, stored, true))
 	}
+}
+
+func (f *follower) storedUnused(err error) {
 	if err != nil {
 		f.logger.Debug("what is stored of a source cannot be used", "source", f.name, "error", err)
 	}

@@ -3,12 +3,16 @@ package follow
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/berthdev/berth/internal/gittest"
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources"
 	"github.com/berthdev/berth/sources/git"
@@ -57,7 +61,13 @@ func (r repository) commit(message string, files map[string]string) {
 // runHub follows a desired state until the test ends.
 func runHub(t *testing.T, desired string) *Hub {
 	t.Helper()
-	data, err := git.OpenDir(t.TempDir())
+	return runHubIn(t, t.TempDir(), desired)
+}
+
+// runHubIn does so with the mirrors in a folder.
+func runHubIn(t *testing.T, folder, desired string) *Hub {
+	t.Helper()
+	data, err := git.OpenDir(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,6 +112,46 @@ func wait(t *testing.T, what string, holds func() bool) time.Duration {
 		time.Sleep(time.Millisecond)
 	}
 	return time.Since(started)
+}
+
+// A server that accepts connections and never answers holds up nothing that a
+// former process has stored.
+func TestWhatIsStoredIsUsedWhileTheServerHangs(t *testing.T) {
+	repos := gittest.New(t)
+	work := newRepository(t, "work")
+	work.commit("first", map[string]string{"a.yaml": deployment("a", "org.a")})
+	repos.Init("desired").Git("fetch", "-q", work.dir, "main:main")
+	var hangs atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hangs.Load() {
+			<-r.Context().Done()
+			return
+		}
+		repos.Serve(w, r, "")
+	}))
+	defer server.Close()
+	url, folder := server.URL+"/desired.git", t.TempDir()
+	declared := func(h *Hub) func() bool {
+		return func() bool {
+			if h.State() == nil {
+				return false
+			}
+			_, ok := h.State().Deployment("a")
+			return ok
+		}
+	}
+	t.Run("it answers", func(t *testing.T) {
+		h := runHubIn(t, folder, url)
+		wait(t, "the first commit", declared(h))
+	})
+	t.Run("it hangs", func(t *testing.T) {
+		hangs.Store(true)
+		h := runHubIn(t, folder, url)
+		wait(t, "what is stored", declared(h))
+		if s := h.desired.status(); !s.Stored {
+			t.Errorf("status: %+v", s)
+		}
+	})
 }
 
 // TestALocalCommitTakesEffectAtOnce follows real repositories that are polled

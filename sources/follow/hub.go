@@ -275,8 +275,7 @@ func (h *Hub) Contains(ctx context.Context, newer, older string) (bool, error) {
 }
 
 // History returns the newest commits of the desired state, by first parent, the
-// one in force first; at most n, and only as far as its history is known. It
-// waits for a fetch that is going on.
+// one in force first; at most n, and only as far as its history is known.
 func (h *Hub) History(ctx context.Context, n int) ([]sources.Commit, error) {
 	head := h.Head()
 	if head == nil {

@@ -15,11 +15,12 @@ const (
 )
 
 // lanes bound how many remote sources are asked at once. Those that failed have
-// a lane of their own, so that a hundred dead servers delay no living one.
-type lanes struct{ healthy, failing chan struct{} }
+// a lane of their own, so that a hundred dead servers delay no living one. What is
+// stored is read in another, for no server delays that.
+type lanes struct{ healthy, failing, stored chan struct{} }
 
 func newLanes() *lanes {
-	return &lanes{healthy: make(chan struct{}, healthyLane), failing: make(chan struct{}, failingLane)}
+	return &lanes{healthy: make(chan struct{}, healthyLane), failing: make(chan struct{}, failingLane), stored: make(chan struct{}, healthyLane)}
 }
 
 // enter waits for a place. leave gives it up; it must be called.

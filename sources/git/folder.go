@@ -59,6 +59,8 @@ func (f *folder) mergeBase(context.Context, string, string) (string, error) { re
 
 func (f *folder) proposals() string { return "" }
 
+func (f *folder) readable() bool { return true }
+
 func (f *folder) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {
 	root, err := os.OpenRoot(f.loc.Path)
 	if err != nil {

@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -229,4 +230,39 @@ func TestHistoryEndsWithItsContext(t *testing.T) {
 	must(t, src.Close())
 	_, err := src.History(context.Background(), commit, 100)
 	wantError(t, err, schema.Terminal, "closed")
+}
+
+func TestWhatIsHereIsReadWhileTheServerHangs(t *testing.T) {
+	r := newRepo(t)
+	first := r.push("first")
+	second := r.push("second")
+	s := newServer(t, r)
+	src := open(t, Options{Dir: openDir(t), URL: s.repoURL(), History: true})
+	_, err := src.Update(context.Background())
+	must(t, err)
+	asked := make(chan struct{}, 1)
+	s.setHandle(func(_ http.ResponseWriter, req *http.Request) bool {
+		asked <- struct{}{}
+		<-req.Context().Done()
+		return true
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		_, err := src.Update(ctx)
+		ended <- err
+	}()
+	<-asked
+	look, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	defer stop()
+	if found, err := src.Contains(look, second, first); err != nil || !found {
+		t.Errorf("contains: %v, %v", found, err)
+	}
+	if found, err := src.History(look, second, 2); err != nil || len(found) != 2 {
+		t.Errorf("history: %v, %v", found, err)
+	}
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("the update ended well")
+	}
 }

@@ -61,6 +61,8 @@ func (l *local) close() {}
 
 func (l *local) proposals() string { return "" }
 
+func (l *local) readable() bool { return l.known() != nil }
+
 func (l *local) stored(context.Context) (*sources.Snapshot, error) { return nil, nil }
 
 func (l *local) contains(ctx context.Context, newer, older string) (bool, error) {

@@ -31,7 +31,7 @@ type remote struct {
 	seed     maphash.Seed           // of the fingerprint
 	proposed atomic.Pointer[string] // the fingerprint of the last update; nil: none was taken
 
-	ground atomic.Pointer[ground]     // what is looked at beside stands on; nil: nothing is here yet
+	ground atomic.Pointer[ground]     // what is looked at beside an update; nil: nothing is here yet
 	asides asides                     // only for at and mergeBase
 	lent   atomic.Pointer[[]*objects] // those of asides
 }
@@ -73,18 +73,34 @@ func (r *remote) stored(ctx context.Context) (*sources.Snapshot, error) {
 	return snap, nil
 }
 
+func (r *remote) readable() bool { return r.ground.Load() != nil }
+
 func (r *remote) contains(ctx context.Context, newer, older string) (bool, error) {
-	if err := r.load(ctx); err != nil || r.mirror.current == nil {
+	o, err := r.held(ctx)
+	if err != nil || o == nil {
 		return false, err
 	}
-	return isAncestor(ctx, r.mirror.current.objects, newer, older)
+	return isAncestor(ctx, o, newer, older)
 }
 
 func (r *remote) history(ctx context.Context, commit string, n int) ([]sources.Commit, error) {
-	if err := r.load(ctx); err != nil || r.mirror.current == nil {
+	o, err := r.held(ctx)
+	if err != nil || o == nil {
 		return nil, err
 	}
-	return history(ctx, r.mirror.current.objects, commit, n)
+	return history(ctx, o, commit, n)
+}
+
+// held returns what the mirror holds; nil: nothing.
+func (r *remote) held(ctx context.Context) (*objects, error) {
+	if r.ground.Load() == nil {
+		defer r.publish()
+		if err := r.load(ctx); err != nil || r.mirror.current == nil {
+			return nil, err
+		}
+		return r.mirror.current.objects, nil
+	}
+	return r.ground.Load().objects, nil
 }
 
 func (r *remote) update(ctx context.Context, current *sources.Snapshot) (*sources.Snapshot, error) {

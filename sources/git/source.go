@@ -74,7 +74,8 @@ func Open(opts Options) (sources.Source, error) {
 }
 
 // A repository is what a follower follows. Its methods are called one at a time,
-// but at, here and mergeBase beside the others, and proposals beside all.
+// but at, here and mergeBase beside the others, contains and history too where it is
+// readable, and proposals beside all.
 type repository interface {
 	// update returns the snapshot of what the ref points to now; the very same
 	// as current if that has not changed.
@@ -86,6 +87,8 @@ type repository interface {
 	here(ctx context.Context, commit string) (*sources.Snapshot, error)
 	mergeBase(ctx context.Context, a, b string) (string, error)
 	proposals() string
+	// readable tells that contains and history need not wait for an update.
+	readable() bool
 	secrets() []string
 	close()
 }
@@ -98,6 +101,7 @@ type follower struct {
 	timeout time.Duration
 	turn    chan struct{} // held by the call that is running
 	beside  chan struct{} // held by the call of At, Here or MergeBase that is running
+	reading chan struct{} // held by the call of Contains or History that is running and waits for no update
 	life    context.Context
 	end     context.CancelFunc
 	closing sync.Once
@@ -106,7 +110,7 @@ type follower struct {
 }
 
 func newFollower(opts Options, loc Location, repo repository) *follower {
-	f := &follower{repo: repo, shown: loc.String(), timeout: opts.Timeout, turn: make(chan struct{}, 1), beside: make(chan struct{}, 1)}
+	f := &follower{repo: repo, shown: loc.String(), timeout: opts.Timeout, turn: make(chan struct{}, 1), beside: make(chan struct{}, 1), reading: make(chan struct{}, 1)}
 	f.life, f.end = context.WithCancel(context.Background())
 	return f
 }
@@ -137,7 +141,7 @@ func (f *follower) Stored(ctx context.Context) (snap *sources.Snapshot, err erro
 
 // Contains tells whether older is newer or comes before it.
 func (f *follower) Contains(ctx context.Context, newer, older string) (found bool, err error) {
-	err = f.call(ctx, f.turn, func(ctx context.Context) error {
+	err = f.call(ctx, f.lookTurn(), func(ctx context.Context) error {
 		found, err = f.repo.contains(ctx, newer, older)
 		return err
 	})
@@ -146,11 +150,20 @@ func (f *follower) Contains(ctx context.Context, newer, older string) (found boo
 
 // History lists a commit and those before it.
 func (f *follower) History(ctx context.Context, commit string, n int) (found []sources.Commit, err error) {
-	err = f.call(ctx, f.turn, func(ctx context.Context) error {
+	err = f.call(ctx, f.lookTurn(), func(ctx context.Context) error {
 		found, err = f.repo.history(ctx, commit, n)
 		return err
 	})
 	return found, err
+}
+
+// lookTurn is the turn for who looks at what is here: he waits for no server, once
+// anything is.
+func (f *follower) lookTurn() chan struct{} {
+	if f.repo.readable() {
+		return f.reading
+	}
+	return f.turn
 }
 
 // At returns the snapshot of another ref than the one that is followed.
@@ -189,6 +202,7 @@ func (f *follower) Close() error {
 		f.end()
 		f.turn <- struct{}{} // kept: nothing runs any more
 		f.beside <- struct{}{}
+		f.reading <- struct{}{}
 		f.repo.close()
 	})
 	return nil
