@@ -126,7 +126,7 @@ func topOnce(ctx context.Context, c console, ask *client.Client, o topOptions, v
 // watchTop looks again and again until ctx ends, which is no error. On a terminal
 // one look takes the place of the other.
 func watchTop(ctx context.Context, c console, ask *client.Client, o topOptions, variables map[string]any) error {
-	p := &persistence{ask: ask, err: c.err}
+	p := &persistence{ask: ask, err: c.err, planned: true}
 	for begun := false; ; begun = true {
 		report, err := askUsage(ctx, ask, o, variables)
 		switch {

@@ -44,8 +44,11 @@ type shown struct {
 }
 
 func newWatch(q getQuery, c console, server subscriber) *watch {
-	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{ask: server, err: c.err}}
+	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{ask: server, err: c.err, planned: !unplanned[q.kind.name]}}
 }
+
+// unplanned are the kinds that a server knows of before it planned.
+var unplanned = words("backends sources events")
 
 // run watches until ctx ends, which is no error.
 func (w *watch) run(ctx context.Context) error {
@@ -53,7 +56,9 @@ func (w *watch) run(ctx context.Context) error {
 		err := w.round(ctx)
 		switch {
 		case err == nil:
-			err = sleep(ctx, w.pause)
+			if err = sleep(ctx, w.pause); err == nil {
+				err = w.link.check(ctx)
+			}
 		case w.begun:
 			err = w.link.again(ctx, err)
 		}
