@@ -30,11 +30,12 @@ type logsOptions struct {
 func newLogs(c console) *cobra.Command {
 	var o logsOptions
 	cmd := &cobra.Command{
-		Use:   "logs DEPLOYMENT|pod/NAME...",
+		Use:   "logs DEPLOYMENT|pod/[BACKEND/]NAME...",
 		Short: "Print what pods write",
 		Long: `Print the logs of the pods of deployments, or of single pods; also of pods that
 ended. Lines of several pods stand in the order of time, each after the name of
-its pod.
+its pod. Where several backends have a pod of one name, pod/BACKEND/NAME is one
+of them.
 
 A rollout that was given up leaves its failed pod stopped, so that its log can
 be read: --failed prints it. It is printed also without --failed where a
@@ -48,7 +49,8 @@ removed. A server that goes away meanwhile is asked again from where it stopped.
   berth logs stardist-john -f --tail 100
   berth logs stardist-john --failed
   berth logs db cache --since 10m --timestamps
-  berth logs pod/berth-lab-db-0-618f3763 -o json`,
+  berth logs pod/berth-lab-db-0-618f3763 -o json
+  berth logs pod/lab/berth-lab-db-0-618f3763`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeNames(logTargets, "deployments", "pods"),
 	}
@@ -98,8 +100,8 @@ type logs struct {
 	console console
 
 	query   client.LogQuery
-	leftOut map[string]bool // failed pods that nobody asked for
-	found   []string        // the pods that there are
+	leftOut map[logKey]bool // failed pods that nobody asked for
+	found   []logKey        // the pods that there are
 }
 
 // logPod is a pod whose log can be read.
@@ -109,12 +111,18 @@ type logPod struct {
 	State       word   `json:"state"`
 }
 
+func (p logPod) key() logKey { return logKey{p.BackendName, p.Name} }
+
 func (p logPod) failed() bool { return p.State == "failed" }
 
 func (l *logs) run(ctx context.Context) error {
 	o := l.options
-	l.query = client.LogQuery{Backend: o.backend, Follow: o.follow, Tail: o.tail, Since: l.since}
-	l.leftOut = map[string]bool{}
+	backend, err := l.backend()
+	if err != nil {
+		return err
+	}
+	l.query = client.LogQuery{Backend: backend, Follow: o.follow, Tail: o.tail, Since: l.since}
+	l.leftOut = map[logKey]bool{}
 	for _, name := range l.names {
 		if err := l.find(ctx, name); err != nil {
 			return err
@@ -128,6 +136,28 @@ func (l *logs) run(ctx context.Context) error {
 		return err
 	}
 	return nil // a person had enough
+}
+
+// backend is the one whose pods are asked for: by the flag, or by the names of pods
+// as pod/BACKEND/NAME; empty: any. The server is asked for pods of one or of all.
+func (l *logs) backend() (string, error) {
+	named, by := l.options.backend, "--backend"
+	open := "" // a name that says no backend
+	for _, name := range l.names {
+		parts := strings.SplitN(name, "/", 3)
+		switch {
+		case len(parts) < 3:
+			open = name
+		case named == "":
+			named, by = parts[1], name
+		case parts[1] != named:
+			return "", usageErrorf("%s and %s name two backends: ask for one after the other", by, name)
+		}
+	}
+	if open != "" && named != l.options.backend {
+		return "", usageErrorf("%s names a backend and %s none: name one for all with --backend, or ask for one after the other", by, open)
+	}
+	return named, nil
 }
 
 const (
@@ -177,13 +207,13 @@ func (l *logs) findDeployment(ctx context.Context, name string) error {
 	}
 	pods, leftOut := l.choose(d.Pods)
 	for _, p := range leftOut {
-		l.leftOut[p.Name] = true
+		l.leftOut[p.key()] = true
 	}
 	if n := len(leftOut); n > 0 {
 		fmt.Fprintf(l.console.err, "%d failed %s kept beside: berth logs %s --failed\n", n, plural(n, "pod is", "pods are"), name)
 	}
 	for _, p := range pods {
-		l.found = append(l.found, p.Name)
+		l.found = append(l.found, p.key())
 	}
 	if l.options.follow && !l.options.failed {
 		if len(pods) == 0 {
@@ -249,13 +279,13 @@ func (l *logs) noPods(state, reason string) error {
 }
 
 func (l *logs) findPod(ctx context.Context, name string) error {
-	backend, pod, ok := strings.Cut(name, "/")
-	if !ok {
-		backend, pod = l.options.backend, name
+	pod := name
+	if _, rest, ok := strings.Cut(name, "/"); ok {
+		pod = rest
 	}
 	variables := map[string]any{"name": pod}
-	if backend != "" {
-		variables["backend"] = backend
+	if l.query.Backend != "" {
+		variables["backend"] = l.query.Backend
 	}
 	var answer struct{ Pod *logPod }
 	if err := l.ask.Query(ctx, logPodQuery, variables, &answer); err != nil {
@@ -264,7 +294,7 @@ func (l *logs) findPod(ctx context.Context, name string) error {
 	if answer.Pod == nil {
 		return l.missing(ctx, "pod", name)
 	}
-	l.found = append(l.found, answer.Pod.Name)
+	l.found = append(l.found, answer.Pod.key())
 	l.addPod(answer.Pod.Name)
 	return nil
 }
