@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/berthdev/berth/internal/client"
 )
 
 type eventsOptions struct {
@@ -126,7 +124,7 @@ const (
 
 // events prints events.
 type events struct {
-	ask        *client.Client
+	ask        subscriber
 	options    eventsOptions
 	filter     map[string]any
 	console    console
@@ -135,7 +133,7 @@ type events struct {
 }
 
 func (e *events) list(ctx context.Context) error {
-	found, err := e.newest(ctx)
+	found, err := e.newest(ctx, e.limit())
 	if err != nil {
 		return err
 	}
@@ -153,9 +151,11 @@ func (e *events) list(ctx context.Context) error {
 	return e.table.flush()
 }
 
-// newest returns the newest events that match, the newest first.
-func (e *events) newest(ctx context.Context) ([]*eventItem, error) {
-	limit := cmp.Or(e.options.limit, maxEvents)
+// limit is how many events are asked for at first.
+func (e *events) limit() int { return cmp.Or(e.options.limit, maxEvents) }
+
+// newest returns the newest events that match, at most so many, the newest first.
+func (e *events) newest(ctx context.Context, limit int) ([]*eventItem, error) {
 	variables := map[string]any{"filter": e.filter}
 	found := []*eventItem{}
 	for len(found) < limit {
@@ -182,7 +182,34 @@ func (e *events) newest(ctx context.Context) ([]*eventItem, error) {
 // connection it goes on behind the last that was printed: the identities of
 // events begin anew with the server, their times do not.
 func (e *events) goOn(ctx context.Context) error {
-	found, err := e.newest(ctx)
+	if err := e.catchUp(ctx, e.limit()); err != nil {
+		return err
+	}
+	p := &persistence{ask: e.ask, err: e.console.err}
+	for {
+		err := e.hear(ctx, p)
+		if err == nil {
+			err = p.rest(ctx) // the server ends: it may come again
+		} else {
+			err = p.again(ctx, err)
+		}
+		for err == nil {
+			if err = e.catchUp(ctx, maxEvents); err == nil {
+				break
+			}
+			err = p.again(ctx, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// catchUp prints what happened since the last event that was printed: a
+// subscription gives only so many of before.
+func (e *events) catchUp(ctx context.Context, limit int) error {
+	e.begin()
+	found, err := e.newest(ctx, limit)
 	if err != nil {
 		return err
 	}
@@ -191,28 +218,27 @@ func (e *events) goOn(ctx context.Context) error {
 			return err
 		}
 	}
-	p := &persistence{ask: e.ask, err: e.console.err}
-	for {
-		if e.newestTold != nil {
-			e.filter["since"] = e.newestTold.Time.UTC().Format(time.RFC3339Nano)
-		}
-		err := e.ask.Subscribe(ctx, eventsSubscription, map[string]any{"filter": e.filter, "last": maxPage}, func(data json.RawMessage) error {
-			p.progress()
-			var answer struct{ Events *eventItem }
-			if err := json.Unmarshal(data, &answer); err != nil {
-				return err
-			}
-			return e.tell(answer.Events)
-		})
-		if err == nil {
-			err = p.rest(ctx) // the server ends: it may come again
-		} else {
-			err = p.again(ctx, err)
-		}
-		if err != nil {
+	return nil
+}
+
+// begin has the server asked for nothing that was printed.
+func (e *events) begin() {
+	if e.newestTold != nil {
+		e.filter["since"] = e.newestTold.Time.UTC().Format(time.RFC3339Nano)
+	}
+}
+
+// hear prints what happens until the connection ends.
+func (e *events) hear(ctx context.Context, p *persistence) error {
+	e.begin()
+	return e.ask.Subscribe(ctx, eventsSubscription, map[string]any{"filter": e.filter, "last": maxPage}, func(data json.RawMessage) error {
+		p.progress()
+		var answer struct{ Events *eventItem }
+		if err := json.Unmarshal(data, &answer); err != nil {
 			return err
 		}
-	}
+		return e.tell(answer.Events)
+	})
 }
 
 // tell prints an event, if a former connection did not tell it.
