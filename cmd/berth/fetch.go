@@ -129,11 +129,12 @@ func (r *resource) names(ctx context.Context, c querier, most int) ([]string, er
 func nearestNames(name string, known []string) []string {
 	var out []string
 	if near := schema.Nearest(name, known); near != "" {
-		out = append(out, near)
+		out = append(out, oneLine(near))
 	}
 	for _, k := range known {
-		if len(out) < 3 && len(name) > 2 && strings.Contains(strings.ToLower(k), strings.ToLower(name)) && !slices.Contains(out, k) {
-			out = append(out, oneLine(k))
+		shown := oneLine(k)
+		if len(out) < 3 && len(name) > 2 && strings.Contains(strings.ToLower(k), strings.ToLower(name)) && !slices.Contains(out, shown) {
+			out = append(out, shown)
 		}
 	}
 	return out

@@ -179,7 +179,7 @@ func askUsage(ctx context.Context, ask *client.Client, o topOptions, variables m
 
 func tellUsage(c console, report usageReport) error {
 	for _, p := range report.Problems {
-		fmt.Fprintf(c.err, "backend %s does not tell: %s\n", p.Backend, oneLine(p.Message))
+		fmt.Fprintf(c.err, "backend %s does not tell: %s\n", oneLine(p.Backend), oneLine(p.Message))
 	}
 	if len(report.Pods) == 0 {
 		fmt.Fprintln(c.err, "no pod runs that tells what it uses")
