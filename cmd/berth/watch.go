@@ -87,6 +87,10 @@ func (w *watch) round(ctx context.Context) error {
 	if err != nil && !errors.Is(err, errMissing) {
 		return err
 	}
+	if err != nil && !w.begun {
+		tellError(w.c.err, err)
+		fmt.Fprintln(w.c.err, "waiting for", plural(len(w.q.names)-len(items), "it", "them"))
+	}
 	w.begun = true
 	w.link.progress()
 	if err := w.look(items); err != nil || !w.live() {
