@@ -100,8 +100,9 @@ type logs struct {
 	console console
 
 	query   client.LogQuery
-	leftOut map[logKey]bool // failed pods that nobody asked for
-	found   []logKey        // the pods that there are
+	leftOut map[logKey]bool     // failed pods that nobody asked for
+	found   []logKey            // the pods that there are
+	homes   map[string][]string // on which backends pods of a name are meant; "" is any
 }
 
 // logPod is a pod whose log can be read.
@@ -122,7 +123,7 @@ func (l *logs) run(ctx context.Context) error {
 		return err
 	}
 	l.query = client.LogQuery{Backend: backend, Follow: o.follow, Tail: o.tail, Since: l.since}
-	l.leftOut = map[logKey]bool{}
+	l.leftOut, l.homes = map[logKey]bool{}, map[string][]string{}
 	for _, name := range l.names {
 		if err := l.find(ctx, name); err != nil {
 			return err
@@ -130,7 +131,12 @@ func (l *logs) run(ctx context.Context) error {
 	}
 	printer := newLogPrinter(l.console.out, o, l.found)
 	if !o.follow {
-		return l.ask.Logs(ctx, l.query, printer.print)
+		return l.ask.Logs(ctx, l.query, func(line client.LogLine) error {
+			if l.unwanted(line) {
+				return nil
+			}
+			return printer.print(line)
+		})
 	}
 	if err := l.followOn(ctx, printer); ctx.Err() == nil {
 		return err
@@ -138,26 +144,27 @@ func (l *logs) run(ctx context.Context) error {
 	return nil // a person had enough
 }
 
-// backend is the one whose pods are asked for: by the flag, or by the names of pods
-// as pod/BACKEND/NAME; empty: any. The server is asked for pods of one or of all.
+// backend is the one whose pods are asked for: by the flag, or by the names where
+// all are pod/BACKEND/NAME of one; empty: any.
 func (l *logs) backend() (string, error) {
-	named, by := l.options.backend, "--backend"
-	open := "" // a name that says no backend
-	for _, name := range l.names {
+	backend, all := l.options.backend, true
+	for i, name := range l.names {
 		parts := strings.SplitN(name, "/", 3)
 		switch {
 		case len(parts) < 3:
-			open = name
-		case named == "":
-			named, by = parts[1], name
-		case parts[1] != named:
-			return "", usageErrorf("%s and %s name two backends: ask for one after the other", by, name)
+			all = false
+		case l.options.backend != "" && parts[1] != l.options.backend:
+			return "", usageErrorf("%s is not on the backend that --backend names, %s", name, l.options.backend)
+		case i == 0:
+			backend = parts[1]
+		case parts[1] != backend:
+			all = false
 		}
 	}
-	if open != "" && named != l.options.backend {
-		return "", usageErrorf("%s names a backend and %s none: name one for all with --backend, or ask for one after the other", by, open)
+	if !all {
+		backend = l.options.backend
 	}
-	return named, nil
+	return backend, nil
 }
 
 const (
@@ -227,15 +234,30 @@ func (l *logs) findDeployment(ctx context.Context, name string) error {
 			Err: l.noPods(string(d.State), oneLine(d.Reason)), Hint: "'berth describe deployment " + name + "' tells the whole story"}
 	}
 	for _, p := range pods {
-		l.addPod(p.Name)
+		l.addPod(p.key())
 	}
 	return nil
 }
 
-func (l *logs) addPod(name string) {
-	if !slices.Contains(l.query.Pods, name) {
-		l.query.Pods = append(l.query.Pods, name)
+// addPod has a pod read; its backend may be any.
+func (l *logs) addPod(pod logKey) {
+	if !slices.Contains(l.query.Pods, pod.pod) {
+		l.query.Pods = append(l.query.Pods, pod.pod)
 	}
+	l.homes[pod.pod] = append(l.homes[pod.pod], pod.backend)
+}
+
+// unwanted tells whether a line is of a pod that nobody asked for: the server
+// reads pods of one name on all backends.
+func (l *logs) unwanted(line client.LogLine) bool {
+	homes, named := l.homes[line.Pod]
+	switch {
+	case slices.Contains(homes, "") || slices.Contains(homes, line.Backend):
+		return false
+	case named && len(l.query.Deployments) == 0:
+		return true
+	}
+	return l.leftOut[keyOfLine(line)]
 }
 
 // missing says that there is no such thing, and what was perhaps meant.
@@ -279,13 +301,13 @@ func (l *logs) noPods(state, reason string) error {
 }
 
 func (l *logs) findPod(ctx context.Context, name string) error {
-	pod := name
-	if _, rest, ok := strings.Cut(name, "/"); ok {
-		pod = rest
+	pod := logKey{l.options.backend, name}
+	if backend, rest, ok := strings.Cut(name, "/"); ok {
+		pod = logKey{backend, rest}
 	}
-	variables := map[string]any{"name": pod}
-	if l.query.Backend != "" {
-		variables["backend"] = l.query.Backend
+	variables := map[string]any{"name": pod.pod}
+	if pod.backend != "" {
+		variables["backend"] = pod.backend
 	}
 	var answer struct{ Pod *logPod }
 	if err := l.ask.Query(ctx, logPodQuery, variables, &answer); err != nil {
@@ -295,6 +317,6 @@ func (l *logs) findPod(ctx context.Context, name string) error {
 		return l.missing(ctx, "pod", name)
 	}
 	l.found = append(l.found, answer.Pod.key())
-	l.addPod(answer.Pod.Name)
+	l.addPod(pod)
 	return nil
 }

@@ -21,7 +21,7 @@ func (l *logs) followOn(ctx context.Context, printer *logPrinter) error {
 	began := time.Now()
 	for begun := false; ; begun = true {
 		err := l.ask.Logs(ctx, l.query, func(line client.LogLine) error {
-			if told.again(line) || l.leftOut[keyOfLine(line)] {
+			if told.again(line) || l.unwanted(line) {
 				return nil
 			}
 			p.progress()

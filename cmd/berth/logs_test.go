@@ -213,9 +213,9 @@ func TestLogsOfABackend(t *testing.T) {
 		{"", "pod/lab/web-0", "lab"},
 		{"", "pod/lab/web-0 pod/lab/db-0", "lab"},
 		{"lab", "pod/lab/web-0 pod/db-0 web", "lab"},
-		{"lab", "pod/annex/web-0", "--backend and pod/annex/web-0 name two backends: ask for one after the other"},
-		{"", "pod/lab/web-0 pod/annex/web-0", "pod/lab/web-0 and pod/annex/web-0 name two backends: ask for one after the other"},
-		{"", "web pod/lab/web-0", "pod/lab/web-0 names a backend and web none: name one for all with --backend, or ask for one after the other"},
+		{"lab", "pod/lab/web-0 pod/annex/web-0", "pod/annex/web-0 is not on the backend that --backend names, lab"},
+		{"", "pod/lab/web-0 pod/annex/db-0", ""},
+		{"", "web pod/lab/web-0", ""},
 	} {
 		got, err := (&logs{names: strings.Fields(tc.names), options: logsOptions{backend: tc.flag}}).backend()
 		if err != nil {
@@ -223,6 +223,15 @@ func TestLogsOfABackend(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.names, got, tc.want)
+		}
+	}
+	l := &logs{homes: map[string][]string{}, leftOut: map[logKey]bool{{"lab", "left.failed"}: true, {"lab", "any-0"}: true}}
+	for _, pod := range []logKey{{"lab", "web-0"}, {"annex", "db-0"}, {"", "any-0"}} {
+		l.addPod(pod)
+	}
+	for name, want := range map[string]bool{"web-0": false, "db-0": true, "any-0": false, "web-0.failed": false, "left.failed": true} {
+		if l.unwanted(logLine(name, 1, "one")) != want {
+			t.Errorf("a line of lab/%s: unwanted is %t", name, !want)
 		}
 	}
 	told := toldLines{}
