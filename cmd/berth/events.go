@@ -60,7 +60,11 @@ and git still tell.`,
 		if err != nil {
 			return err
 		}
-		e := &events{ask: ask, options: o, filter: filter, console: c, table: newTable(c.out, "TIME", "SEVERITY", "KIND", "ABOUT", "MESSAGE")}
+		name := ""
+		if len(args) > 0 {
+			name = deploymentName(args[0])
+		}
+		e := &events{ask: ask, name: name, options: o, filter: filter, console: c, table: newTable(c.out, "TIME", "SEVERITY", "KIND", "ABOUT", "MESSAGE")}
 		if !o.follow {
 			return e.list(cmd.Context())
 		}
@@ -71,6 +75,9 @@ and git still tell.`,
 	}
 	return cmd
 }
+
+// deploymentName is the name in a word that may say its kind.
+func deploymentName(arg string) string { return strings.TrimPrefix(arg, "deployment/") }
 
 // filter is the EventFilter that the options mean.
 func (o *eventsOptions) filter(now time.Time, args []string) (map[string]any, error) {
@@ -86,7 +93,7 @@ func (o *eventsOptions) filter(now time.Time, args []string) (map[string]any, er
 		filter["since"] = since.UTC().Format(time.RFC3339Nano)
 	}
 	if len(args) > 0 {
-		filter["deployment"] = []string{strings.TrimPrefix(args[0], "deployment/")}
+		filter["deployment"] = []string{deploymentName(args[0])}
 	}
 	var kinds []string
 	for _, kind := range o.kinds {
@@ -127,6 +134,7 @@ type events struct {
 	ask        subscriber
 	options    eventsOptions
 	filter     map[string]any
+	name       string // of the deployment that is asked for; empty: all
 	console    console
 	table      *table
 	newestTold *eventItem
@@ -143,12 +151,34 @@ func (e *events) list(ctx context.Context) error {
 	}
 	if len(found) == 0 {
 		fmt.Fprintln(e.console.err, "nothing happened that the server remembers and that matches")
-		return nil
+		return e.doubt(ctx)
 	}
 	for _, event := range found {
 		e.row(event)
 	}
 	return e.table.flush()
+}
+
+// doubt says which deployment was perhaps meant, where none of the name is there:
+// of one that went the server may remember events, so that this is no error.
+func (e *events) doubt(ctx context.Context) error {
+	if e.name == "" {
+		return nil
+	}
+	r, err := resourceOf("deployment")
+	if err != nil {
+		return err
+	}
+	known, err := r.names(ctx, e.ask, 2000)
+	if err != nil || slices.Contains(known, e.name) {
+		return err
+	}
+	hint := "there is no deployment " + oneLine(e.name)
+	if near := nearestNames(e.name, known); len(near) > 0 {
+		hint += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	fmt.Fprintln(e.console.err, "hint: "+hint)
+	return nil
 }
 
 // limit is how many events are asked for at first.

@@ -94,7 +94,7 @@ fail.`,
 		}
 		variables := map[string]any{}
 		if len(args) > 0 {
-			variables["deployment"] = strings.TrimPrefix(args[0], "deployment/")
+			variables["deployment"] = deploymentName(args[0])
 		}
 		if o.backend != "" {
 			variables["backend"] = o.backend
