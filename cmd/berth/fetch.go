@@ -98,8 +98,14 @@ func (r *resource) find(ctx context.Context, c querier, name, document string) (
 // errMissing is why a thing cannot be shown.
 var errMissing = errors.New("there is none of this name")
 
-// missing says that there is no such thing, and which ones were perhaps meant.
+// missing says that there is no such thing, and which ones were perhaps meant;
+// or that the server cannot know.
 func (r *resource) missing(ctx context.Context, c querier, name string) error {
+	if !unplanned[r.name] {
+		if err := unplannedError(ctx, c); err != nil {
+			return err
+		}
+	}
 	err := &schema.Error{Op: "find " + r.one, Resource: oneLine(name), Kind: schema.Invalid, Err: errMissing,
 		Hint: "'berth get " + r.name + "' lists what there is"}
 	known, listErr := r.names(ctx, c, 2000)

@@ -32,7 +32,34 @@ type persistence struct {
 
 const pingQuery = `query { instance { ready waitsFor commit { hash } } }`
 
-var errAnew = errors.New("it began anew and is not ready")
+// readiness is how much a server knows.
+type readiness struct {
+	Ready    bool
+	WaitsFor string
+	Commit   *struct{ Hash string } // that it planned; nil: nothing was planned
+}
+
+func readinessOf(ctx context.Context, ask querier) (readiness, error) {
+	var answer struct{ Instance readiness }
+	err := ask.Query(ctx, pingQuery, nil, &answer)
+	return answer.Instance, err
+}
+
+// unplannedError says that a server cannot know what there is, if so.
+func unplannedError(ctx context.Context, ask querier) error {
+	i, err := readinessOf(ctx, ask)
+	if err != nil || i.Ready || i.Commit != nil {
+		return err
+	}
+	return i.anew()
+}
+
+func (r *readiness) anew() error {
+	return &schema.Error{Op: "ask", Resource: "the server", Kind: schema.Transient, Err: fmt.Errorf("%w: %s", errAnew, oneLine(r.WaitsFor)),
+		Hint: "ask again in a moment; 'berth get sources' says what could not be read"}
+}
+
+var errAnew = errors.New("it is not ready")
 
 // again waits, after a failure for want of a server, until one answers that knows
 // what there is, and tells both. Any other error, and the end of ctx, it returns:
@@ -41,8 +68,12 @@ func (p *persistence) again(ctx context.Context, err error) error {
 	if schema.KindOf(err) != schema.Transient || ctx.Err() != nil {
 		return err
 	}
-	fmt.Fprintf(p.err, "the server went away (%s); asking again until it is back\n", bareError(err))
-	for told := errors.Is(err, errAnew); err != nil; {
+	told, what := errors.Is(err, errAnew), "went away"
+	if told {
+		what = "began anew"
+	}
+	fmt.Fprintf(p.err, "the server %s (%s); asking again until it is back\n", what, bareError(err))
+	for err != nil {
 		if err := p.rest(ctx); err != nil {
 			return err
 		}
@@ -71,17 +102,10 @@ func (p *persistence) check(ctx context.Context) error {
 // began has read no desired state, or asked no backend: what it does not show then
 // is not gone.
 func (p *persistence) ping(ctx context.Context) error {
-	var answer struct {
-		Instance struct {
-			Ready    bool
-			WaitsFor string
-			Commit   *struct{ Hash string }
-		}
-	}
-	if err := p.ask.Query(ctx, pingQuery, nil, &answer); err != nil {
+	i, err := readinessOf(ctx, p.ask)
+	if err != nil {
 		return err
 	}
-	i := answer.Instance
 	switch {
 	case i.Ready || !p.planned:
 		p.unknown = time.Time{}
@@ -92,7 +116,7 @@ func (p *persistence) ping(ctx context.Context) error {
 	case time.Since(p.unknown) >= unknownTime:
 		return nil
 	}
-	return &schema.Error{Op: "ask", Kind: schema.Transient, Err: fmt.Errorf("%w: %s", errAnew, i.WaitsFor)}
+	return i.anew()
 }
 
 // rest waits, longer each time until [persistence.progress] is called.

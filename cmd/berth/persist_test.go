@@ -37,7 +37,7 @@ func pings(answers ...string) fakeServer {
 // away it is not waited for longer than a while, and no second time.
 func TestAgainWaitsForAPlan(t *testing.T) {
 	away := "the server went away (connection refused); asking again until it is back\n"
-	anew := "the server answers, but it began anew and is not ready: the desired state was not read yet\n"
+	anew := "the server answers, but it is not ready: the desired state was not read yet\n"
 	for name, tc := range map[string]struct {
 		answers []string
 		planned bool
@@ -84,7 +84,7 @@ func TestCheckWaitsForAPlan(t *testing.T) {
 		if err := p.check(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		want := "the server went away (it began anew and is not ready: the desired state was not read yet); asking again until it is back\nthe server is back\n"
+		want := "the server began anew (it is not ready: the desired state was not read yet); asking again until it is back\nthe server is back\n"
 		if diff := cmp.Diff(want, told.String()); diff != "" {
 			t.Error(diff)
 		}

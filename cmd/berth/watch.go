@@ -59,7 +59,7 @@ func (w *watch) run(ctx context.Context) error {
 			if err = sleep(ctx, w.pause); err == nil {
 				err = w.link.check(ctx)
 			}
-		case w.begun:
+		case w.begun, errors.Is(err, errAnew):
 			err = w.link.again(ctx, err)
 		}
 		if ctx.Err() != nil {
