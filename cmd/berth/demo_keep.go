@@ -44,7 +44,7 @@ func (d *demo) stay(ctx context.Context) error {
 	}
 	fmt.Fprintf(d.console.out, `
 still running at http://%s. Ask it from another terminal:
-%s  berth get deployments         what runs, and what failed
+%s  berth get deployments            what runs, and what failed
   berth get commits                from which commit, and what became of it
   berth explain hello-john         why this flavour, why here
   berth describe hello-jane        what failed, and what to do

@@ -84,7 +84,7 @@ func (p *podStory) tell(s *story) {
 	s.field("Declared", p.File)
 	s.field("Commit", p.Commit.String())
 	s.field("Made", age(s.now, p.CreatedAt)+" ago")
-	s.field("Log", "berth logs "+p.DeploymentName)
+	s.field("Log", "berth logs pod/"+p.BackendName+"/"+p.Name)
 	s.lines("Last lines", p.LastLines)
 	s.events(p.Events.Nodes)
 }

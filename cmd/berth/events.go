@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/berthdev/berth/internal/client"
 )
 
 type eventsOptions struct {
@@ -62,7 +60,11 @@ and git still tell.`,
 		if err != nil {
 			return err
 		}
-		e := &events{ask: ask, options: o, filter: filter, console: c, table: newTable(c.out, "TIME", "SEVERITY", "KIND", "ABOUT", "MESSAGE")}
+		name := ""
+		if len(args) > 0 {
+			name = deploymentName(args[0])
+		}
+		e := &events{ask: ask, name: name, options: o, filter: filter, console: c, table: newTable(c.out, "TIME", "SEVERITY", "KIND", "ABOUT", "MESSAGE")}
 		if !o.follow {
 			return e.list(cmd.Context())
 		}
@@ -73,6 +75,9 @@ and git still tell.`,
 	}
 	return cmd
 }
+
+// deploymentName is the name in a word that may say its kind.
+func deploymentName(arg string) string { return strings.TrimPrefix(arg, "deployment/") }
 
 // filter is the EventFilter that the options mean.
 func (o *eventsOptions) filter(now time.Time, args []string) (map[string]any, error) {
@@ -88,7 +93,7 @@ func (o *eventsOptions) filter(now time.Time, args []string) (map[string]any, er
 		filter["since"] = since.UTC().Format(time.RFC3339Nano)
 	}
 	if len(args) > 0 {
-		filter["deployment"] = []string{strings.TrimPrefix(args[0], "deployment/")}
+		filter["deployment"] = []string{deploymentName(args[0])}
 	}
 	var kinds []string
 	for _, kind := range o.kinds {
@@ -126,16 +131,17 @@ const (
 
 // events prints events.
 type events struct {
-	ask        *client.Client
+	ask        subscriber
 	options    eventsOptions
 	filter     map[string]any
+	name       string // of the deployment that is asked for; empty: all
 	console    console
 	table      *table
 	newestTold *eventItem
 }
 
 func (e *events) list(ctx context.Context) error {
-	found, err := e.newest(ctx)
+	found, err := e.newest(ctx, e.limit())
 	if err != nil {
 		return err
 	}
@@ -145,7 +151,7 @@ func (e *events) list(ctx context.Context) error {
 	}
 	if len(found) == 0 {
 		fmt.Fprintln(e.console.err, "nothing happened that the server remembers and that matches")
-		return nil
+		return e.doubt(ctx)
 	}
 	for _, event := range found {
 		e.row(event)
@@ -153,9 +159,33 @@ func (e *events) list(ctx context.Context) error {
 	return e.table.flush()
 }
 
-// newest returns the newest events that match, the newest first.
-func (e *events) newest(ctx context.Context) ([]*eventItem, error) {
-	limit := cmp.Or(e.options.limit, maxEvents)
+// doubt says which deployment was perhaps meant, where none of the name is there:
+// of one that went the server may remember events, so that this is no error.
+func (e *events) doubt(ctx context.Context) error {
+	if e.name == "" {
+		return nil
+	}
+	r, err := resourceOf("deployment")
+	if err != nil {
+		return err
+	}
+	known, err := r.names(ctx, e.ask, 2000)
+	if err != nil || slices.Contains(known, e.name) {
+		return err
+	}
+	hint := "there is no deployment " + oneLine(e.name)
+	if near := nearestNames(e.name, known); len(near) > 0 {
+		hint += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	fmt.Fprintln(e.console.err, "hint: "+hint)
+	return nil
+}
+
+// limit is how many events are asked for at first.
+func (e *events) limit() int { return cmp.Or(e.options.limit, maxEvents) }
+
+// newest returns the newest events that match, at most so many, the newest first.
+func (e *events) newest(ctx context.Context, limit int) ([]*eventItem, error) {
 	variables := map[string]any{"filter": e.filter}
 	found := []*eventItem{}
 	for len(found) < limit {
@@ -182,7 +212,34 @@ func (e *events) newest(ctx context.Context) ([]*eventItem, error) {
 // connection it goes on behind the last that was printed: the identities of
 // events begin anew with the server, their times do not.
 func (e *events) goOn(ctx context.Context) error {
-	found, err := e.newest(ctx)
+	if err := e.catchUp(ctx, e.limit()); err != nil {
+		return err
+	}
+	p := &persistence{ask: e.ask, err: e.console.err}
+	for {
+		err := e.hear(ctx, p)
+		if err == nil {
+			err = p.rest(ctx) // the server ends: it may come again
+		} else {
+			err = p.again(ctx, err)
+		}
+		for err == nil {
+			if err = e.catchUp(ctx, maxEvents); err == nil {
+				break
+			}
+			err = p.again(ctx, err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// catchUp prints what happened since the last event that was printed: a
+// subscription gives only so many of before.
+func (e *events) catchUp(ctx context.Context, limit int) error {
+	e.begin()
+	found, err := e.newest(ctx, limit)
 	if err != nil {
 		return err
 	}
@@ -191,28 +248,27 @@ func (e *events) goOn(ctx context.Context) error {
 			return err
 		}
 	}
-	p := &persistence{ask: e.ask, err: e.console.err}
-	for {
-		if e.newestTold != nil {
-			e.filter["since"] = e.newestTold.Time.UTC().Format(time.RFC3339Nano)
-		}
-		err := e.ask.Subscribe(ctx, eventsSubscription, map[string]any{"filter": e.filter, "last": maxPage}, func(data json.RawMessage) error {
-			p.progress()
-			var answer struct{ Events *eventItem }
-			if err := json.Unmarshal(data, &answer); err != nil {
-				return err
-			}
-			return e.tell(answer.Events)
-		})
-		if err == nil {
-			err = p.rest(ctx) // the server ends: it may come again
-		} else {
-			err = p.again(ctx, err)
-		}
-		if err != nil {
+	return nil
+}
+
+// begin has the server asked for nothing that was printed.
+func (e *events) begin() {
+	if e.newestTold != nil {
+		e.filter["since"] = e.newestTold.Time.UTC().Format(time.RFC3339Nano)
+	}
+}
+
+// hear prints what happens until the connection ends.
+func (e *events) hear(ctx context.Context, p *persistence) error {
+	e.begin()
+	return e.ask.Subscribe(ctx, eventsSubscription, map[string]any{"filter": e.filter, "last": maxPage}, func(data json.RawMessage) error {
+		p.progress()
+		var answer struct{ Events *eventItem }
+		if err := json.Unmarshal(data, &answer); err != nil {
 			return err
 		}
-	}
+		return e.tell(answer.Events)
+	})
 }
 
 // tell prints an event, if a former connection did not tell it.

@@ -216,20 +216,16 @@ func tellExplained(w io.Writer, output string, e explained) error {
 	if output == "json" {
 		return writeJSON(w, e)
 	}
-	fmt.Fprintf(w, "%s: %s", cmp.Or(e.Deployment, e.App), e.Action)
+	head := fmt.Sprintf("%s: %s", cmp.Or(e.Deployment, e.App), e.Action)
 	if e.Reason != "" {
-		fmt.Fprintf(w, ", %s", e.Reason)
+		head += ", " + e.Reason
 	}
-	fmt.Fprintln(w)
+	fmt.Fprintln(w, oneLine(head))
 	if e.App != "" {
-		asked := e.Version
-		if asked == "" {
-			asked = "newest"
-		}
-		fmt.Fprintf(w, "app:     %s, version %s\n", e.App, asked)
+		fmt.Fprintf(w, "app:     %s, version %s\n", oneLine(e.App), oneLine(cmp.Or(e.Version, "newest")))
 	}
 	if e.Resolved != "" {
-		fmt.Fprintf(w, "release: %s\n", e.Resolved)
+		fmt.Fprintf(w, "release: %s\n", oneLine(e.Resolved))
 	}
 	if len(e.Choices) > 0 {
 		fmt.Fprintln(w)
@@ -242,7 +238,7 @@ func tellExplained(w io.Writer, output string, e explained) error {
 		}
 	}
 	if e.Better != "" {
-		fmt.Fprintf(w, "\na better choice exists now: %s; pods stay where they are\n", e.Better)
+		fmt.Fprintf(w, "\na better choice exists now: %s; pods stay where they are\n", oneLine(e.Better))
 	}
 	if len(e.Releases) > 0 {
 		fmt.Fprintln(w)

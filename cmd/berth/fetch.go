@@ -98,8 +98,14 @@ func (r *resource) find(ctx context.Context, c querier, name, document string) (
 // errMissing is why a thing cannot be shown.
 var errMissing = errors.New("there is none of this name")
 
-// missing says that there is no such thing, and which ones were perhaps meant.
+// missing says that there is no such thing, and which ones were perhaps meant;
+// or that the server cannot know.
 func (r *resource) missing(ctx context.Context, c querier, name string) error {
+	if !unplanned[r.name] {
+		if err := unplannedError(ctx, c); err != nil {
+			return err
+		}
+	}
 	err := &schema.Error{Op: "find " + r.one, Resource: oneLine(name), Kind: schema.Invalid, Err: errMissing,
 		Hint: "'berth get " + r.name + "' lists what there is"}
 	known, listErr := r.names(ctx, c, 2000)
@@ -129,11 +135,12 @@ func (r *resource) names(ctx context.Context, c querier, most int) ([]string, er
 func nearestNames(name string, known []string) []string {
 	var out []string
 	if near := schema.Nearest(name, known); near != "" {
-		out = append(out, near)
+		out = append(out, oneLine(near))
 	}
 	for _, k := range known {
-		if len(out) < 3 && len(name) > 2 && strings.Contains(strings.ToLower(k), strings.ToLower(name)) && !slices.Contains(out, k) {
-			out = append(out, oneLine(k))
+		shown := oneLine(k)
+		if len(out) < 3 && len(name) > 2 && strings.Contains(strings.ToLower(k), strings.ToLower(name)) && !slices.Contains(out, shown) {
+			out = append(out, shown)
 		}
 	}
 	return out

@@ -99,7 +99,10 @@ func TestMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := fakeServer{query: func(document string, _ map[string]any) (string, error) {
-		if strings.Contains(document, "item: deployment(") {
+		switch {
+		case document == pingQuery:
+			return knows, nil
+		case strings.Contains(document, "item: deployment("):
 			return `{"item": null}`, nil
 		}
 		return pageOf("", `{"name": "stardist-john"}`, `{"name": "stardist-jane"}`, `{"name": "fiji"}`), nil

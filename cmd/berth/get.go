@@ -160,6 +160,9 @@ func (q getQuery) run(ctx context.Context, c console, server subscriber) error {
 		return newWatch(q, c, server).run(ctx)
 	}
 	items, err := q.fetch(ctx, server)
+	if len(items) == 0 && err == nil && !unplanned[q.kind.name] {
+		err = unplannedError(ctx, server)
+	}
 	if err != nil && len(items) == 0 {
 		return err
 	}

@@ -30,11 +30,12 @@ type logsOptions struct {
 func newLogs(c console) *cobra.Command {
 	var o logsOptions
 	cmd := &cobra.Command{
-		Use:   "logs DEPLOYMENT|pod/NAME...",
+		Use:   "logs DEPLOYMENT|pod/[BACKEND/]NAME...",
 		Short: "Print what pods write",
 		Long: `Print the logs of the pods of deployments, or of single pods; also of pods that
 ended. Lines of several pods stand in the order of time, each after the name of
-its pod.
+its pod. Where several backends have a pod of one name, pod/BACKEND/NAME is one
+of them.
 
 A rollout that was given up leaves its failed pod stopped, so that its log can
 be read: --failed prints it. It is printed also without --failed where a
@@ -48,7 +49,8 @@ removed. A server that goes away meanwhile is asked again from where it stopped.
   berth logs stardist-john -f --tail 100
   berth logs stardist-john --failed
   berth logs db cache --since 10m --timestamps
-  berth logs pod/berth-lab-db-0-618f3763 -o json`,
+  berth logs pod/berth-lab-db-0-618f3763 -o json
+  berth logs pod/lab/berth-lab-db-0-618f3763`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeNames(logTargets, "deployments", "pods"),
 	}
@@ -98,8 +100,9 @@ type logs struct {
 	console console
 
 	query   client.LogQuery
-	leftOut map[string]bool // failed pods that nobody asked for
-	found   []string        // the pods that there are
+	leftOut map[logKey]bool     // failed pods that nobody asked for
+	found   []logKey            // the pods that there are
+	homes   map[string][]string // on which backends pods of a name are meant; "" is any
 }
 
 // logPod is a pod whose log can be read.
@@ -109,12 +112,18 @@ type logPod struct {
 	State       word   `json:"state"`
 }
 
+func (p logPod) key() logKey { return logKey{p.BackendName, p.Name} }
+
 func (p logPod) failed() bool { return p.State == "failed" }
 
 func (l *logs) run(ctx context.Context) error {
 	o := l.options
-	l.query = client.LogQuery{Backend: o.backend, Follow: o.follow, Tail: o.tail, Since: l.since}
-	l.leftOut = map[string]bool{}
+	backend, err := l.backend()
+	if err != nil {
+		return err
+	}
+	l.query = client.LogQuery{Backend: backend, Follow: o.follow, Tail: o.tail, Since: l.since}
+	l.leftOut, l.homes = map[logKey]bool{}, map[string][]string{}
 	for _, name := range l.names {
 		if err := l.find(ctx, name); err != nil {
 			return err
@@ -122,12 +131,40 @@ func (l *logs) run(ctx context.Context) error {
 	}
 	printer := newLogPrinter(l.console.out, o, l.found)
 	if !o.follow {
-		return l.ask.Logs(ctx, l.query, printer.print)
+		return l.ask.Logs(ctx, l.query, func(line client.LogLine) error {
+			if l.unwanted(line) {
+				return nil
+			}
+			return printer.print(line)
+		})
 	}
 	if err := l.followOn(ctx, printer); ctx.Err() == nil {
 		return err
 	}
 	return nil // a person had enough
+}
+
+// backend is the one whose pods are asked for: by the flag, or by the names where
+// all are pod/BACKEND/NAME of one; empty: any.
+func (l *logs) backend() (string, error) {
+	backend, all := l.options.backend, true
+	for i, name := range l.names {
+		parts := strings.SplitN(name, "/", 3)
+		switch {
+		case len(parts) < 3:
+			all = false
+		case l.options.backend != "" && parts[1] != l.options.backend:
+			return "", usageErrorf("%s is not on the backend that --backend names, %s", name, l.options.backend)
+		case i == 0:
+			backend = parts[1]
+		case parts[1] != backend:
+			all = false
+		}
+	}
+	if !all {
+		backend = l.options.backend
+	}
+	return backend, nil
 }
 
 const (
@@ -177,13 +214,13 @@ func (l *logs) findDeployment(ctx context.Context, name string) error {
 	}
 	pods, leftOut := l.choose(d.Pods)
 	for _, p := range leftOut {
-		l.leftOut[p.Name] = true
+		l.leftOut[p.key()] = true
 	}
 	if n := len(leftOut); n > 0 {
 		fmt.Fprintf(l.console.err, "%d failed %s kept beside: berth logs %s --failed\n", n, plural(n, "pod is", "pods are"), name)
 	}
 	for _, p := range pods {
-		l.found = append(l.found, p.Name)
+		l.found = append(l.found, p.key())
 	}
 	if l.options.follow && !l.options.failed {
 		if len(pods) == 0 {
@@ -197,15 +234,30 @@ func (l *logs) findDeployment(ctx context.Context, name string) error {
 			Err: l.noPods(string(d.State), oneLine(d.Reason)), Hint: "'berth describe deployment " + name + "' tells the whole story"}
 	}
 	for _, p := range pods {
-		l.addPod(p.Name)
+		l.addPod(p.key())
 	}
 	return nil
 }
 
-func (l *logs) addPod(name string) {
-	if !slices.Contains(l.query.Pods, name) {
-		l.query.Pods = append(l.query.Pods, name)
+// addPod has a pod read; its backend may be any.
+func (l *logs) addPod(pod logKey) {
+	if !slices.Contains(l.query.Pods, pod.pod) {
+		l.query.Pods = append(l.query.Pods, pod.pod)
 	}
+	l.homes[pod.pod] = append(l.homes[pod.pod], pod.backend)
+}
+
+// unwanted tells whether a line is of a pod that nobody asked for: the server
+// reads pods of one name on all backends.
+func (l *logs) unwanted(line client.LogLine) bool {
+	homes, named := l.homes[line.Pod]
+	switch {
+	case slices.Contains(homes, "") || slices.Contains(homes, line.Backend):
+		return false
+	case named && len(l.query.Deployments) == 0:
+		return true
+	}
+	return l.leftOut[keyOfLine(line)]
 }
 
 // missing says that there is no such thing, and what was perhaps meant.
@@ -249,13 +301,13 @@ func (l *logs) noPods(state, reason string) error {
 }
 
 func (l *logs) findPod(ctx context.Context, name string) error {
-	backend, pod, ok := strings.Cut(name, "/")
-	if !ok {
-		backend, pod = l.options.backend, name
+	pod := logKey{l.options.backend, name}
+	if backend, rest, ok := strings.Cut(name, "/"); ok {
+		pod = logKey{backend, rest}
 	}
-	variables := map[string]any{"name": pod}
-	if backend != "" {
-		variables["backend"] = backend
+	variables := map[string]any{"name": pod.pod}
+	if pod.backend != "" {
+		variables["backend"] = pod.backend
 	}
 	var answer struct{ Pod *logPod }
 	if err := l.ask.Query(ctx, logPodQuery, variables, &answer); err != nil {
@@ -264,7 +316,7 @@ func (l *logs) findPod(ctx context.Context, name string) error {
 	if answer.Pod == nil {
 		return l.missing(ctx, "pod", name)
 	}
-	l.found = append(l.found, answer.Pod.Name)
-	l.addPod(answer.Pod.Name)
+	l.found = append(l.found, answer.Pod.key())
+	l.addPod(pod)
 	return nil
 }

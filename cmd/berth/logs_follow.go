@@ -17,10 +17,11 @@ const overlap = 10 * time.Second
 // followOn prints what pods write until the server says that nothing can come
 // any more. It outlives the server, and prints no line twice.
 func (l *logs) followOn(ctx context.Context, printer *logPrinter) error {
-	p, told := &persistence{ask: l.ask, err: l.console.err}, toldLines{}
+	p, told := &persistence{ask: l.ask, err: l.console.err, planned: true}, toldLines{}
+	began := time.Now()
 	for begun := false; ; begun = true {
 		err := l.ask.Logs(ctx, l.query, func(line client.LogLine) error {
-			if told.again(line) || l.leftOut[line.Pod] {
+			if told.again(line) || l.unwanted(line) {
 				return nil
 			}
 			p.progress()
@@ -35,8 +36,11 @@ func (l *logs) followOn(ctx context.Context, printer *logPrinter) error {
 		if err := p.again(ctx, err); err != nil {
 			return err
 		}
-		if since := told.rewind(); !since.IsZero() {
+		switch since := told.rewind(); {
+		case !since.IsZero():
 			l.query.Tail, l.query.Since = -1, since
+		case l.query.Tail >= 0: // of what was written before enough was told: nothing
+			l.query.Tail, l.query.Since = -1, began
 		}
 	}
 }
@@ -45,8 +49,13 @@ func (l *logs) followOn(ctx context.Context, printer *logPrinter) error {
 // nanoseconds: it takes an odd one to reach this.
 const maxSameTime = 1000
 
+// A logKey tells pods apart: those of two backends may have one name.
+type logKey struct{ backend, pod string }
+
+func keyOfLine(l client.LogLine) logKey { return logKey{l.Backend, l.Pod} }
+
 // toldLines remembers, by pod, where telling its log stands.
-type toldLines map[string]*toldLog
+type toldLines map[logKey]*toldLog
 
 type toldLog struct {
 	last  time.Time
@@ -58,7 +67,7 @@ type toldLog struct {
 
 // again tells whether a line was told over a former connection, and remembers it.
 func (t toldLines) again(l client.LogLine) bool {
-	pod := t.of(l.Pod)
+	pod := t.of(keyOfLine(l))
 	if l.Time.Before(pod.until) {
 		return true
 	}
@@ -79,16 +88,18 @@ func (t toldLines) again(l client.LogLine) bool {
 
 // of returns where telling the log of a pod stands. One that failed was perhaps
 // told by the name that it had before: engines then add a dot and a word to it.
-func (t toldLines) of(name string) *toldLog {
-	if pod := t[name]; pod != nil {
+func (t toldLines) of(key logKey) *toldLog {
+	if pod := t[key]; pod != nil {
 		return pod
 	}
 	pod := &toldLog{}
-	if dot := strings.LastIndexByte(name, '.'); dot >= 0 && t[name[:dot]] != nil {
-		pod = t[name[:dot]]
-		delete(t, name[:dot])
+	if dot := strings.LastIndexByte(key.pod, '.'); dot >= 0 {
+		if before := (logKey{key.backend, key.pod[:dot]}); t[before] != nil {
+			pod = t[before]
+			delete(t, before)
+		}
 	}
-	t[name] = pod
+	t[key] = pod
 	return pod
 }
 

@@ -22,15 +22,16 @@ type logPrinter struct {
 	timestamps bool
 	prefix     string
 	colours    colours
-	width      int               // of the longest name
-	codes      map[string]string // the colour of a pod, by its name
+	width      int               // of the longest label
+	codes      map[logKey]string // the colour of a pod
+	homes      map[string]int    // on how many backends pods of a name are known
 }
 
 // newLogPrinter returns a printer that knows these pods; others may come.
-func newLogPrinter(out io.Writer, o logsOptions, pods []string) *logPrinter {
+func newLogPrinter(out io.Writer, o logsOptions, pods []logKey) *logPrinter {
 	p := &logPrinter{
 		out: out, json: o.output == "json", timestamps: o.timestamps, prefix: o.prefix,
-		colours: coloursOf(out), codes: map[string]string{},
+		colours: coloursOf(out), codes: map[logKey]string{}, homes: map[string]int{},
 	}
 	for _, pod := range pods {
 		p.know(pod)
@@ -39,22 +40,36 @@ func newLogPrinter(out io.Writer, o logsOptions, pods []string) *logPrinter {
 }
 
 // know gives a pod the next colour.
-func (p *logPrinter) know(pod string) {
-	if _, known := p.codes[pod]; !known {
-		p.codes[pod] = podColours[len(p.codes)%len(podColours)]
-		p.width = max(p.width, textWidth(pod))
+func (p *logPrinter) know(pod logKey) {
+	if _, known := p.codes[pod]; known {
+		return
 	}
+	p.codes[pod] = podColours[len(p.codes)%len(podColours)]
+	p.homes[pod.pod]++
+	for known := range p.codes { // the name of another may have become longer
+		p.width = max(p.width, textWidth(p.label(known)))
+	}
+}
+
+// label names a pod; one whose name is on several backends, with its backend.
+func (p *logPrinter) label(pod logKey) string {
+	if p.homes[pod.pod] > 1 {
+		return pod.backend + "/" + pod.pod
+	}
+	return pod.pod
 }
 
 func (p *logPrinter) print(l client.LogLine) error {
 	if p.json {
 		return writeLine(p.out, l)
 	}
-	p.know(l.Pod)
+	pod := keyOfLine(l)
+	p.know(pod)
 	var b strings.Builder
 	if p.prefix == "always" || p.prefix == "auto" && len(p.codes) > 1 {
-		pad := strings.Repeat(" ", p.width-textWidth(l.Pod))
-		b.WriteString(p.colours.paint(p.codes[l.Pod], printable(l.Pod)+pad+" |") + " ")
+		label := p.label(pod)
+		pad := strings.Repeat(" ", p.width-textWidth(label))
+		b.WriteString(p.colours.paint(p.codes[pod], printable(label)+pad+" |") + " ")
 	}
 	if p.timestamps {
 		b.WriteString(p.colours.paint(faint, l.Time.UTC().Format(logTime)) + " ")

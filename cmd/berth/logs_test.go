@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,7 +34,7 @@ func TestFollowingGoesOnWhereItStopped(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/graphql" {
 			w.Header().Set("Content-Type", "application/json")
-			fmt.Fprint(w, `{"data":{"instance":{"name":"lab"}}}`)
+			fmt.Fprint(w, `{"data":{"instance":{"ready":true}}}`)
 			return
 		}
 		w.Header().Set("Content-Type", "application/x-ndjson")
@@ -57,7 +59,7 @@ func TestFollowingGoesOnWhereItStopped(t *testing.T) {
 	defer ask.Close()
 	var out, told strings.Builder
 	l := &logs{ask: ask, console: console{out: &out, err: &told}, query: client.LogQuery{Deployments: []string{"web"}, Follow: true, Tail: 10}}
-	if err := l.followOn(t.Context(), newLogPrinter(&out, logsOptions{prefix: "always"}, []string{"a", "b"})); err != nil {
+	if err := l.followOn(t.Context(), newLogPrinter(&out, logsOptions{prefix: "always"}, []logKey{{"lab", "a"}, {"lab", "b"}})); err != nil {
 		t.Fatal(err)
 	}
 	want := "a | one\na | one\nb | two\na | three\nb | three\nb | four\na | five\nb | six\n"
@@ -69,6 +71,55 @@ func TestFollowingGoesOnWhereItStopped(t *testing.T) {
 	}
 	if n := strings.Count(told.String(), "the server went away"); n != 2 || strings.Count(told.String(), "the server is back") != 2 {
 		t.Errorf("told %q", told.String())
+	}
+}
+
+// Who follows from now on, or a pod that had not written, gets what was written
+// while the connection was lost: all of it, and nothing older.
+func TestFollowingGoesOnWhereNothingWasTold(t *testing.T) {
+	for _, tail := range []int{-1, 0, 10} {
+		var asked []string
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/graphql" {
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, `{"data":{"instance":{"ready":true}}}`)
+				return
+			}
+			w.Header().Set("Content-Type", "application/x-ndjson")
+			asked = append(asked, r.URL.RawQuery)
+			if len(asked) == 1 {
+				http.NewResponseController(w).Flush()
+				panic(http.ErrAbortHandler)
+			}
+		}))
+		ask, err := client.New(client.Options{Server: server.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &logs{ask: ask, console: console{out: io.Discard, err: io.Discard}, query: client.LogQuery{Deployments: []string{"web"}, Follow: true, Tail: tail}}
+		before := time.Now()
+		if err := l.followOn(t.Context(), newLogPrinter(io.Discard, logsOptions{}, nil)); err != nil {
+			t.Fatal(err)
+		}
+		ask.Close()
+		server.Close()
+		if len(asked) != 2 {
+			t.Fatalf("--tail %d: asked %q", tail, asked)
+		}
+		again, err := url.ParseQuery(asked[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tail < 0 {
+			if asked[1] != asked[0] {
+				t.Errorf("all is asked for as %q, and again as %q", asked[0], asked[1])
+			}
+			continue
+		}
+		since, err := time.Parse(time.RFC3339Nano, again.Get("since"))
+		if err != nil || again.Has("tail") || since.Before(before) || since.After(time.Now()) {
+			t.Errorf("--tail %d: asked again %q, followed since %s", tail, asked[1], before)
+		}
 	}
 }
 
@@ -126,11 +177,12 @@ func TestLogPrinter(t *testing.T) {
 	lines := []client.LogLine{logLine("web-0", 1, "one"), logLine("database-0", 2, "two")}
 	for name, tc := range map[string]struct {
 		o    logsOptions
-		pods []string
+		pods []logKey
 		want string
 	}{
-		"several":      {logsOptions{prefix: "auto"}, []string{"web-0", "database-0"}, "web-0      | one\ndatabase-0 | two\n"},
-		"another came": {logsOptions{prefix: "auto"}, []string{"web-0"}, "one\ndatabase-0 | two\n"},
+		"several":      {logsOptions{prefix: "auto"}, []logKey{{"lab", "web-0"}, {"lab", "database-0"}}, "web-0      | one\ndatabase-0 | two\n"},
+		"another came": {logsOptions{prefix: "auto"}, []logKey{{"lab", "web-0"}}, "one\ndatabase-0 | two\n"},
+		"of one name":  {logsOptions{prefix: "auto"}, []logKey{{"lab", "web-0"}, {"annex", "web-0"}}, "lab/web-0   | one\ndatabase-0  | two\n"},
 		"never":        {logsOptions{prefix: "never"}, nil, "one\ntwo\n"},
 		"with times": {logsOptions{prefix: "never", timestamps: true}, nil,
 			"2026-11-21T12:00:01.000Z one\n2026-11-21T12:00:02.000Z two\n"},
@@ -150,6 +202,44 @@ func TestLogPrinter(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A pod that is named with its backend is that one alone, also where another
+// backend has one of its name.
+func TestLogsOfABackend(t *testing.T) {
+	for _, tc := range []struct{ flag, names, want string }{
+		{"", "pod/web-0", ""},
+		{"", "pod/lab/web-0", "lab"},
+		{"", "pod/lab/web-0 pod/lab/db-0", "lab"},
+		{"lab", "pod/lab/web-0 pod/db-0 web", "lab"},
+		{"lab", "pod/lab/web-0 pod/annex/web-0", "pod/annex/web-0 is not on the backend that --backend names, lab"},
+		{"", "pod/lab/web-0 pod/annex/db-0", ""},
+		{"", "web pod/lab/web-0", ""},
+	} {
+		got, err := (&logs{names: strings.Fields(tc.names), options: logsOptions{backend: tc.flag}}).backend()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.names, got, tc.want)
+		}
+	}
+	l := &logs{homes: map[string][]string{}, leftOut: map[logKey]bool{{"lab", "left.failed"}: true, {"lab", "any-0"}: true}}
+	for _, pod := range []logKey{{"lab", "web-0"}, {"annex", "db-0"}, {"", "any-0"}} {
+		l.addPod(pod)
+	}
+	for name, want := range map[string]bool{"web-0": false, "db-0": true, "any-0": false, "web-0.failed": false, "left.failed": true} {
+		if l.unwanted(logLine(name, 1, "one")) != want {
+			t.Errorf("a line of lab/%s: unwanted is %t", name, !want)
+		}
+	}
+	told := toldLines{}
+	told.again(logLine("web-0", 1, "one"))
+	told.rewind()
+	other := logLine("web-0", 1, "one")
+	if other.Backend = "annex"; told.again(other) {
+		t.Error("a line of a pod is taken for one of another backend's")
 	}
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,7 +33,7 @@ The exit code is 1 if it fails again, or if the time was too short to know.`,
 		if err != nil {
 			return err
 		}
-		return retry(cmd.Context(), c, ask, strings.TrimPrefix(args[0], "deployment/"), o)
+		return retry(cmd.Context(), c, ask, deploymentName(args[0]), o)
 	}
 	return cmd
 }

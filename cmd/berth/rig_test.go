@@ -102,10 +102,11 @@ func commitFolder(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // serveFolder serves a desired state until the script ends or stops it: serve
-// FOLDER. Commands of the script then ask this server.
+// FOLDER [early]. Commands of the script then ask this server; those after an
+// early one, before it knows anything.
 func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
-	if len(args) != 1 {
-		ts.Fatalf("usage: serve FOLDER")
+	if len(args) == 0 || len(args) > 2 || len(args) == 2 && args[1] != "early" {
+		ts.Fatalf("usage: serve FOLDER [early]")
 	}
 	r := rigOf(ts)
 	listen := "127.0.0.1:0"
@@ -134,6 +135,9 @@ func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Defer(r.stop)
 	ts.Defer(func() { ts.Logf("[log of the server]\n%s", log.text()) })
 	ts.Setenv("BERTH_SERVER", "http://"+i.server.Addr())
+	if len(args) == 2 {
+		return
+	}
 	until(ts, func() (string, bool) {
 		ok, why := i.engine.Ready()
 		return why, ok

@@ -74,7 +74,7 @@ func tellError(w io.Writer, err error) {
 	var problems schema.Problems
 	if errors.As(err, &problems) {
 		for _, p := range problems {
-			fmt.Fprintln(w, p.Error())
+			fmt.Fprintln(w, printableLines(p.Error()))
 		}
 		fmt.Fprintf(w, "berth: %d %s\n", len(problems), plural(len(problems), "error", "errors"))
 		return
@@ -84,10 +84,20 @@ func tellError(w io.Writer, err error) {
 		bare := *e
 		bare.Hint = ""
 		text := strings.Replace(err.Error(), e.Error(), bare.Error(), 1)
-		fmt.Fprintf(w, "berth: %s\nhint: %s\n", text, e.Hint)
+		fmt.Fprintf(w, "berth: %s\nhint: %s\n", printableLines(text), printableLines(e.Hint))
 		return
 	}
-	fmt.Fprintf(w, "berth: %v\n", err)
+	fmt.Fprintf(w, "berth: %s\n", printableLines(err.Error()))
+}
+
+// printableLines makes each line of a text printable: errors hold what documents,
+// engines and git servers say.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
 }
 
 func plural(n int, one, many string) string {

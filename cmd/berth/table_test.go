@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/berthdev/berth/schema"
 )
 
 func TestTable(t *testing.T) {
@@ -175,5 +179,30 @@ func TestYAML(t *testing.T) {
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Nothing that a document, an engine or a server says moves a terminal's cursor.
+func TestCommandsPrintNoControls(t *testing.T) {
+	const evil = "a\x1b[2Jb\rc"
+	var out strings.Builder
+	err := tellExplained(&out, "table", explained{
+		Deployment: evil, App: evil, Version: evil, Resolved: evil, Action: evil, Reason: evil, Better: evil,
+		Choices:  []explainedChoice{{Flavour: evil, Backend: evil, Reason: evil, Selectors: []explainedSelector{{Selector: evil, Match: evil}}}},
+		Releases: []explainedRelease{{Version: evil, Repo: evil, Reason: evil}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := usageReport{Pods: []podUsage{{PodName: evil, BackendName: evil, DeploymentName: evil}}, Problems: []usageProblem{{Backend: evil, Message: evil}}}
+	if err := tellUsage(console{out: &out, err: &out}, report); err != nil {
+		t.Fatal(err)
+	}
+	tellError(&out, &schema.Error{Op: evil, Resource: evil, Err: errors.New(evil), Hint: evil})
+	tellError(&out, schema.Problems{{File: evil, Message: evil, Hint: evil}})
+	tellError(&out, errors.New(evil))
+	fmt.Fprintln(&out, nearestNames("a", []string{evil}), nearestNames(evil, []string{evil}))
+	if at := strings.IndexAny(out.String(), "\x1b\r"); at >= 0 || !strings.Contains(out.String(), `a\x1b[2Jb`) {
+		t.Errorf("at %d of\n%q", at, out.String())
 	}
 }

@@ -94,7 +94,7 @@ fail.`,
 		}
 		variables := map[string]any{}
 		if len(args) > 0 {
-			variables["deployment"] = strings.TrimPrefix(args[0], "deployment/")
+			variables["deployment"] = deploymentName(args[0])
 		}
 		if o.backend != "" {
 			variables["backend"] = o.backend
@@ -126,7 +126,7 @@ func topOnce(ctx context.Context, c console, ask *client.Client, o topOptions, v
 // watchTop looks again and again until ctx ends, which is no error. On a terminal
 // one look takes the place of the other.
 func watchTop(ctx context.Context, c console, ask *client.Client, o topOptions, variables map[string]any) error {
-	p := &persistence{ask: ask, err: c.err}
+	p := &persistence{ask: ask, err: c.err, planned: true}
 	for begun := false; ; begun = true {
 		report, err := askUsage(ctx, ask, o, variables)
 		switch {
@@ -179,7 +179,7 @@ func askUsage(ctx context.Context, ask *client.Client, o topOptions, variables m
 
 func tellUsage(c console, report usageReport) error {
 	for _, p := range report.Problems {
-		fmt.Fprintf(c.err, "backend %s does not tell: %s\n", p.Backend, oneLine(p.Message))
+		fmt.Fprintf(c.err, "backend %s does not tell: %s\n", oneLine(p.Backend), oneLine(p.Message))
 	}
 	if len(report.Pods) == 0 {
 		fmt.Fprintln(c.err, "no pod runs that tells what it uses")

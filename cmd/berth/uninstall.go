@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func uninstall(ctx context.Context, c console, instance string, bs []engine.Back
 				continue
 			}
 			total++
-			fmt.Fprintf(c.out, "%s %s on %s\n", o.Kind, o.Name, b.Name())
+			fmt.Fprintf(c.out, "%s %s on %s\n", o.Kind, oneLine(o.Name), b.Name())
 		}
 	}
 	if kept > 0 {
@@ -80,7 +81,7 @@ func uninstall(ctx context.Context, c console, instance string, bs []engine.Back
 	for _, b := range bs {
 		failed = errors.Join(failed, b.Uninstall(ctx, volumes, func(s backends.Step) {
 			if s.Done {
-				fmt.Fprintf(c.out, "removed %s\n", s.Pod)
+				fmt.Fprintf(c.out, "removed %s\n", oneLine(cmp.Or(s.Pod, s.Detail))) // what is no pod is named in words
 			}
 		}))
 	}

@@ -44,8 +44,11 @@ type shown struct {
 }
 
 func newWatch(q getQuery, c console, server subscriber) *watch {
-	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{ask: server, err: c.err}}
+	return &watch{q: q, c: c, server: server, pause: watchPause, table: q.table(c), seen: map[string]shown{}, link: persistence{ask: server, err: c.err, planned: !unplanned[q.kind.name]}}
 }
+
+// unplanned are the kinds that a server knows of before it planned.
+var unplanned = words("backends sources events")
 
 // run watches until ctx ends, which is no error.
 func (w *watch) run(ctx context.Context) error {
@@ -53,8 +56,10 @@ func (w *watch) run(ctx context.Context) error {
 		err := w.round(ctx)
 		switch {
 		case err == nil:
-			err = sleep(ctx, w.pause)
-		case w.begun:
+			if err = sleep(ctx, w.pause); err == nil {
+				err = w.link.check(ctx)
+			}
+		case w.begun, errors.Is(err, errAnew):
 			err = w.link.again(ctx, err)
 		}
 		if ctx.Err() != nil {
@@ -81,6 +86,10 @@ func (w *watch) round(ctx context.Context) error {
 	items, err := w.q.fetch(ctx, w.server)
 	if err != nil && !errors.Is(err, errMissing) {
 		return err
+	}
+	if err != nil && !w.begun {
+		tellError(w.c.err, err)
+		fmt.Fprintln(w.c.err, "waiting for", plural(len(w.q.names)-len(items), "it", "them"))
 	}
 	w.begun = true
 	w.link.progress()

@@ -26,7 +26,7 @@ func watched(t *testing.T, kind, output string, rounds []round) (out, notices st
 	server := fakeServer{
 		query: func(document string, _ map[string]any) (string, error) {
 			if document == pingQuery && (n+1 == len(rounds) || rounds[n+1].err == nil) {
-				return "{}", nil // the next look will be answered
+				return `{"instance": {"ready": true}}`, nil // the next look will be answered
 			}
 			n++
 			if n == len(rounds) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -124,6 +125,10 @@ func (q *logQuery) find(w *world) ([]backends.Pod, *Error) {
 	if q.backend != "" && !slices.Contains(w.backendNames(), q.backend) {
 		return nil, missing("backend", q.backend, w.backendNames())
 	}
+	if w.view.Plan == nil {
+		_, why := w.readiness()
+		return nil, &Error{Code: Unavailable, Message: "what runs is not known yet: " + cmp.Or(why, "nothing was planned yet"), Hint: "ask again in a moment"}
+	}
 	var out []backends.Pod
 	for _, name := range q.deployments {
 		s, ok := w.view.Status(name)
@@ -146,7 +151,7 @@ func (q *logQuery) find(w *world) ([]backends.Pod, *Error) {
 	}
 	for _, name := range q.pods {
 		if len(byName[name]) == 0 {
-			return nil, missing("pod", name, w.podNames())
+			return nil, q.missingPod(w, name)
 		}
 		out = append(out, byName[name]...)
 	}
@@ -154,6 +159,17 @@ func (q *logQuery) find(w *world) ([]backends.Pod, *Error) {
 		return nil, &Error{Code: TooMuch, Message: fmt.Sprintf("%d pods are asked for, and at most %d are read at once", len(out), maxLogPods), Hint: "name fewer deployments or pods"}
 	}
 	return out, nil
+}
+
+// missingPod says that there is no such pod; where a backend was not listed since
+// the start, that nobody knows.
+func (q *logQuery) missingPod(w *world, name string) *Error {
+	for _, b := range w.view.Backends {
+		if !b.Known && (q.backend == "" || q.backend == b.Name) {
+			return &Error{Code: Unavailable, Message: fmt.Sprintf("the pod %q is not known, and what %s runs is not known yet: %s", shown(name), b.Name, b.Problem), Hint: "look at the name, or ask again when the backend answers"}
+		}
+	}
+	return missing("pod", name, w.podNames())
 }
 
 // on returns the pods that are on the backend that is asked for.

@@ -68,6 +68,37 @@ func TestLogs(t *testing.T) {
 	})
 }
 
+// Before the first plan, and of a backend that was never listed, nobody knows
+// what runs: that is no answer that it is not there.
+func TestLogsOfWhatIsNotKnownYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		w := serveWorld(r)
+		defer w.close()
+		unavailable := func(target, why string) {
+			t.Helper()
+			if code, body := w.get("/logs"+target, "Accept", lineJSON); code != 503 || !strings.Contains(body, why) {
+				t.Errorf("%s: %d %s", target, code, body)
+			}
+		}
+		unavailable("?deployment=db&follow=1", "the desired state was not read yet")
+		unavailable("?pod=db-0", "the desired state was not read yet")
+		r.docker.Cut()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.engine.Run(ctx) }()
+		r.settle()
+		unavailable("?pod=db-0&follow=1", "what docker runs is not known yet")
+		if code, body := w.get("/logs?pod=db-0&backend=cluster"); code != 404 {
+			t.Errorf("a backend that was listed: %d %s", code, body)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestLogsThatCannotBeRead(t *testing.T) {
 	inWorld(t, func(r *rig) {
 		w := serveWorld(r)

@@ -60,10 +60,19 @@ func (s *Status) Verdict() Verdict {
 
 // Hint is the next thing to do; empty where the reason says it, or nothing is.
 func (s *Status) Hint() string {
-	if s.State != StateFailed {
+	switch {
+	case s.State != StateFailed:
 		return ""
+	case len(s.Pods) == 0: // it could not even begin
+		return fmt.Sprintf("change what the reason names, and push; or try the same again with 'berth retry %s'", s.Deployment)
 	}
-	return fmt.Sprintf("look at 'berth logs %s'; then push a change, or try the same again with 'berth retry %[1]s'", s.Deployment)
+	logs := "berth logs " + s.Deployment
+	failed := func(p backends.Pod) bool { return p.State == backends.PodFailed }
+	runs := func(p backends.Pod) bool { return !failed(p) }
+	if slices.ContainsFunc(s.Pods, failed) && slices.ContainsFunc(s.Pods, runs) { // what ran before
+		logs += " --failed"
+	}
+	return fmt.Sprintf("look at '%s'; then push a change, or try the same again with 'berth retry %s'", logs, s.Deployment)
 }
 
 // status is a Status in the making; its pods are those of the world.

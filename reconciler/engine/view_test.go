@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/memory"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/planner"
@@ -168,6 +169,26 @@ func TestFollowTellsOfBackends(t *testing.T) {
 		cancel()
 		<-ended
 	})
+}
+
+// The log that is to be looked at is that of the pod that failed, not of the one
+// that runs on.
+func TestTheHintNamesTheLogThatTells(t *testing.T) {
+	ran, failed := backends.Pod{State: backends.PodRunning}, backends.Pod{State: backends.PodFailed}
+	for _, tc := range []struct {
+		pods []backends.Pod
+		want string
+	}{
+		{nil, "change what the reason names, and push; or try the same again with 'berth retry web'"},
+		{[]backends.Pod{failed}, "look at 'berth logs web'; then push a change, or try the same again with 'berth retry web'"},
+		{[]backends.Pod{ran}, "look at 'berth logs web'; then push a change, or try the same again with 'berth retry web'"},
+		{[]backends.Pod{ran, failed}, "look at 'berth logs web --failed'; then push a change, or try the same again with 'berth retry web'"},
+	} {
+		s := engine.Status{Deployment: "web", State: engine.StateFailed, Pods: tc.pods}
+		if got := s.Hint(); got != tc.want {
+			t.Errorf("%q, want %q", got, tc.want)
+		}
+	}
 }
 
 func TestFollowTellsWhatChanged(t *testing.T) {
