@@ -182,11 +182,11 @@ var signs = map[planner.Action]string{
 func tellPlanned(c console, p planned, all bool) error {
 	for _, b := range p.Backends {
 		if b.Problem != "" {
-			fmt.Fprintf(c.err, "backend %s does not answer: %s\n", b.Name, b.Problem)
+			fmt.Fprintf(c.err, "backend %s does not answer: %s\n", b.Name, oneLine(b.Problem))
 		}
 	}
 	for _, problem := range p.Errors {
-		fmt.Fprintln(c.err, problem.Error())
+		fmt.Fprintln(c.err, printableLines(problem.Error()))
 	}
 	t, rows, counts := newTable(c.out, "DEPLOYMENT", "ACTION", "RELEASE", "FLAVOUR", "BACKEND", "WHY"), 0, map[planner.Action]int{}
 	for _, d := range p.Deployments {

@@ -2,7 +2,9 @@ package api
 
 import (
 	"fmt"
+	"slices"
 
+	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
 )
@@ -41,7 +43,8 @@ func (d deployment) hintFailed() string {
 		return fmt.Sprintf("change what the reason names%s, and push; or, if the cause is gone, run 'berth retry %s'", d.in(), name)
 	}
 	logs := "berth logs " + name
-	if d.ReadyReplicas() > 0 { // of what ran before
+	failed := func(p backends.Pod) bool { return p.State == backends.PodFailed }
+	if d.ReadyReplicas() > 0 && slices.ContainsFunc(d.s.Pods, failed) { // beside what ran before
 		logs += " --failed"
 	}
 	return fmt.Sprintf("see what it wrote with '%s'; then change it%s and push, or run 'berth retry %s' to try the same again", logs, d.in(), name)
