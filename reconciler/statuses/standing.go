@@ -128,7 +128,7 @@ func (d *desiredReport) ofDeployment(v *engine.View, name string) forge.State {
 // describe says in words where a deployment stands.
 func describe(v *engine.View, name string) string {
 	s, there := v.Status(name)
-	_, declared := v.State.Deployment(name)
+	doc, declared := v.State.Deployment(name)
 	switch {
 	case !there && !declared:
 		if p, broken := v.State.Broken(schema.Ref{Kind: schema.KindDeployment, Name: name}); broken {
@@ -137,8 +137,8 @@ func describe(v *engine.View, name string) string {
 		return "removed"
 	case !there:
 		return "it was not planned yet"
-	case s.State == engine.StateReady && len(s.Pods) > 0:
-		return fmt.Sprintf("%s %s runs on %s, pods: %d", s.Release, s.Flavour, s.Backend, len(s.Pods))
+	case s.State == engine.StateReady && declared && doc.ReplicaCount() > 0: // what was replaced may still be ending
+		return fmt.Sprintf("%s %s runs on %s, pods: %d", s.Release, s.Flavour, s.Backend, doc.ReplicaCount())
 	}
 	return s.Reason
 }
