@@ -64,7 +64,11 @@ func TestPullSecret(t *testing.T) {
 	s := newSite(t)
 	registry := dockertest.NewRegistry(t)
 	registry.User, registry.Password = "berth", "open sesame"
-	ref, _ := registry.Add(t, "lab/app", "1", dockertest.AppSpec(t, "lab/app"))
+	// It is an image of its own: what was pulled with a secret, the kubelet gives
+	// nobody without one, be it another name of the same image.
+	spec := dockertest.AppSpec(t, "lab/app")
+	spec.Labels = map[string]string{"test.registry": registry.Host}
+	ref, _ := registry.Add(t, "lab/app", "1", spec)
 	w := s.workload("web")
 	w.Replicas, w.Pod.Image, w.Pod.Pull = 1, ref, schema.PullAlways
 	s.awaitReason(w, "cannot be pulled: ")
