@@ -2,9 +2,7 @@ package api
 
 import (
 	"fmt"
-	"slices"
 
-	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
 )
@@ -32,7 +30,7 @@ func (d deployment) hintWaiting() string {
 	case d.s.Release == "":
 		return "it goes on as soon as a repo that is followed publishes what it asks for; 'berth search' finds what there is"
 	}
-	return fmt.Sprintf("it goes on by itself; 'berth explain %s' shows the choices that it has", d.s.Deployment)
+	return fmt.Sprintf("it goes on by itself as soon as what it waits for is there; 'berth explain %s' shows the choices that it has", d.s.Deployment)
 }
 
 // hintFailed tells a rollout that was given up, whose pods are kept as evidence,
@@ -42,12 +40,7 @@ func (d deployment) hintFailed() string {
 	if len(d.s.Pods) == 0 {
 		return fmt.Sprintf("change what the reason names%s, and push; or, if the cause is gone, run 'berth retry %s'", d.in(), name)
 	}
-	logs := "berth logs " + name
-	failed := func(p backends.Pod) bool { return p.State == backends.PodFailed }
-	if d.ReadyReplicas() > 0 && slices.ContainsFunc(d.s.Pods, failed) { // beside what ran before
-		logs += " --failed"
-	}
-	return fmt.Sprintf("see what it wrote with '%s'; then change it%s and push, or run 'berth retry %s' to try the same again", logs, d.in(), name)
+	return fmt.Sprintf("see what it wrote with '%s'; then change it%s and push, or run 'berth retry %s' to try the same again", d.s.LogCommand(), d.in(), name)
 }
 
 func (d deployment) hintHeld() string {

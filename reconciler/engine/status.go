@@ -66,13 +66,19 @@ func (s *Status) Hint() string {
 	case len(s.Pods) == 0: // it could not even begin
 		return fmt.Sprintf("change what the reason names, and push; or try the same again with 'berth retry %s'", s.Deployment)
 	}
-	logs := "berth logs " + s.Deployment
+	return fmt.Sprintf("look at '%s'; then push a change, or try the same again with 'berth retry %s'", s.LogCommand(), s.Deployment)
+}
+
+// LogCommand is the command that shows what the pods of a failed deployment wrote:
+// those that failed, where others run beside them.
+func (s *Status) LogCommand() string {
+	command := "berth logs " + s.Deployment
 	failed := func(p backends.Pod) bool { return p.State == backends.PodFailed }
 	runs := func(p backends.Pod) bool { return !failed(p) }
 	if slices.ContainsFunc(s.Pods, failed) && slices.ContainsFunc(s.Pods, runs) { // what ran before
-		logs += " --failed"
+		command += " --failed"
 	}
-	return fmt.Sprintf("look at '%s'; then push a change, or try the same again with 'berth retry %s'", logs, s.Deployment)
+	return command
 }
 
 // status is a Status in the making; its pods are those of the world.
