@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -237,6 +238,9 @@ func (a *applier) unpause(ctx context.Context, o observed) error {
 // dies in between gives it one more try.
 func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 	name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix
+	if o.state == container.StateRunning || o.state == container.StatePaused {
+		name += "." + strconv.Itoa(a.cache.lastEnd(o))
+	}
 	stop := func() error {
 		return a.tell(o.Name, "stop", why, func() error {
 			return errors.Join(a.stop(ctx, o), a.retire(ctx, o))
@@ -269,14 +273,10 @@ func (a *applier) retire(ctx context.Context, o observed) error {
 }
 
 // markFailed gives the pod the name of one that failed. An older pod that failed
-// in the same way gives up its own.
+// with the same specification is removed.
 func (a *applier) markFailed(ctx context.Context, o observed, name string) error {
-	err := a.rename(ctx, o, name)
-	if !cerrdefs.IsConflict(err) {
-		return err
-	}
 	for _, old := range a.known {
-		if old.Name == name && old.ID != o.ID {
+		if old.State == backends.PodFailed && old.Ordinal == o.Ordinal && old.SpecHash == o.SpecHash && old.ID != o.ID {
 			if err := a.remove(ctx, old); err != nil {
 				return err
 			}

@@ -275,24 +275,6 @@ func TestNetworkIsMadeOnce(t *testing.T) {
 	}
 }
 
-// Whoever dies between marking a pod as failed and stopping it leaves that to the next.
-func TestGivingUpIsFinished(t *testing.T) {
-	b := newBench(t)
-	backend := b.open(schema.BackendConfig{})
-	w := b.workload(b.good())
-	p := b.ready(backend, w)
-	if err := b.engine.ContainerRename(b.context(), p.ID, p.Name+".failed"); err != nil {
-		t.Fatal(err)
-	}
-	progress, err := backend.Apply(b.context(), w, nil)
-	if err != nil || progress.Phase != backends.PhaseFailed || progress.Pods[0].State != backends.PodFailed {
-		t.Fatalf("progress %+v, %v", progress, err)
-	}
-	if c := b.inspect(p.ID); c.State.Running {
-		t.Error("the failed pod runs on")
-	}
-}
-
 // A volume that is not kept goes with its deployment, also if Berth dies in the
 // middle of it.
 func TestRemovalOfVolumesIsFinished(t *testing.T) {

@@ -40,10 +40,11 @@ type cache struct {
 	flushes uint64            // how often everything was forgotten
 	version map[string]uint64 // by container: how often it was forgotten
 	entries map[string]details
+	ends    map[string]int // by container: the exit code with which it ended last
 }
 
 func newCache() *cache {
-	return &cache{version: map[string]uint64{}, entries: map[string]details{}}
+	return &cache{version: map[string]uint64{}, entries: map[string]details{}, ends: map[string]int{}}
 }
 
 // A ticket tells when an inspection began, so that what was forgotten in the
@@ -92,7 +93,27 @@ func (c *cache) keepOnly(rows []container.Summary) {
 	}
 	clear(c.entries)
 	clear(c.version)
+	clear(c.ends)
 	c.flushes++
+}
+
+// ended notes how a container has ended: once it runs again, its engine does not
+// tell any more.
+func (c *cache) ended(id string, exitCode int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ends[id] = exitCode
+}
+
+// lastEnd returns the exit code with which a container ended last that its engine
+// started again; 0: it is not known, or it never ended.
+func (c *cache) lastEnd(o observed) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.restarts == 0 {
+		return 0
+	}
+	return c.ends[o.ID]
 }
 
 // watched notes that a stream of events stands, or that it ended.

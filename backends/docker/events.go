@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,6 +125,9 @@ func (b *Backend) event(m events.Message) (backends.Event, bool) {
 		return backends.Event{}, false
 	}
 	b.cache.forget(m.Actor.ID)
+	if code, err := strconv.Atoi(labels["exitCode"]); m.Action == events.ActionDie && err == nil {
+		b.cache.ended(m.Actor.ID, code)
+	}
 	what, worse := describe(m)
 	if what == "" {
 		return backends.Event{}, false

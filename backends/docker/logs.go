@@ -102,7 +102,7 @@ func mayWrite(c container.InspectResponse) bool {
 	case container.StateRunning, container.StateRestarting, container.StatePaused:
 		return true
 	case container.StateCreated:
-		return !strings.HasSuffix(c.Name, failedSuffix)
+		return !strings.Contains(c.Name, failedSuffix) // no name of a deployment has a dot
 	}
 	return false
 }

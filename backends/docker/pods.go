@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -226,6 +227,13 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 	p.Backend, p.ID = b.cfg.Name, row.ID
 	p.State, p.Health = state(row), d.health
 	p.ExitCode, p.Restarts, p.Reason, p.Trouble = d.exitCode, d.restarts, d.reason, d.trouble
+	if lastEnd, failed := failedAs(row); failed && lastEnd != "" { // Berth ended it
+		p.ExitCode, _ = strconv.Atoi(lastEnd)
+		p.Restarts = max(p.Restarts-1, 0)
+		if p.Reason == "" && p.ExitCode == 0 {
+			p.Reason = p.GivenUp()
+		}
+	}
 	p.CreatedAt, p.StartedAt = d.createdAt, d.startedAt
 	p.Endpoints = append(b.endpoints(row.Ports), d.pinned...)
 	if p.Digest == "" {
@@ -248,8 +256,18 @@ func nameOf(row container.Summary) string {
 
 // isFailed tells whether a container is a pod that was given up.
 func isFailed(row container.Summary) bool {
+	_, failed := failedAs(row)
+	return failed
+}
+
+// failedAs tells whether a container is a pod that was given up, and what its name
+// says of how it ended before; empty: it had ended by itself.
+func failedAs(row container.Summary) (lastEnd string, failed bool) {
 	ordinal := remembered(row.Labels).Ordinal
-	return nameOf(row) == podName(row.Labels[labelInstance], row.Labels[labelDeployment], ordinal, row.Labels[labelSpecHash])+failedSuffix
+	name := podName(row.Labels[labelInstance], row.Labels[labelDeployment], ordinal, row.Labels[labelSpecHash]) + failedSuffix
+	rest, failed := strings.CutPrefix(nameOf(row), name)
+	lastEnd, dot := strings.CutPrefix(rest, ".")
+	return lastEnd, failed && (rest == "" || dot)
 }
 
 func state(row container.Summary) backends.PodState {
