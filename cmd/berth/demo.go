@@ -209,6 +209,9 @@ func (d *demo) step(ctx context.Context, s demoStep) error {
 	defer cancel()
 	began := time.Now()
 	seen, err := s.do(ctx)
+	if err == nil && d.instance != nil {
+		err = d.awaitVerdict(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.title, err)
 	}
@@ -251,6 +254,16 @@ func (d *demo) await(ctx context.Context, see func() (seen string, ok bool)) (st
 		case <-tick.C:
 		}
 	}
+}
+
+// awaitVerdict waits until it is known what became of the newest commit of the
+// desired state, so that the next one does not overtake it.
+func (d *demo) awaitVerdict(ctx context.Context) error {
+	_, err := d.await(ctx, func() (string, bool) {
+		o := d.instance.engine.Outcome()
+		return fmt.Sprintf("commit %s is %s: %s", o.Commit, o.Verdict, o.Summary), o.Commit == d.desired.head && o.Verdict != engine.Pending
+	})
+	return err
 }
 
 func (d *demo) awaitCatalog(ctx context.Context) (string, error) {

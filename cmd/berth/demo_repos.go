@@ -15,6 +15,7 @@ import (
 // demoRepo is a git repository on this machine that the demo pushes to.
 type demoRepo struct {
 	dir  string
+	head string // the hash of the newest commit
 	repo *git.Repository
 }
 
@@ -53,7 +54,8 @@ func (r *demoRepo) push(message string, files map[string]string) error {
 		}
 	}
 	who := &object.Signature{Name: "Berth demo", Email: "demo@berth.invalid", When: time.Now()}
-	_, err = tree.Commit(message, &git.CommitOptions{Author: who})
+	hash, err := tree.Commit(message, &git.CommitOptions{Author: who})
+	r.head = hash.String()
 	return err
 }
 
