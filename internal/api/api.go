@@ -16,6 +16,7 @@ import (
 	graphql "github.com/graph-gophers/graphql-go"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/internal/relay"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/sources/follow"
@@ -56,6 +57,8 @@ type Options struct {
 	Backends []backends.Backend // for logs and usage
 	// Leader names the replica that leads; empty: none does. Nil: there are no replicas.
 	Leader func() string
+	// Relay hands mutations to the replica that leads; nil: they are refused here.
+	Relay  *relay.Relay
 	Logger *slog.Logger
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"sync"
@@ -81,6 +82,7 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 	case kind == "mutation" && r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(http.StatusMethodNotAllowed, BadInput, "a GET request may not hold a mutation", "send it with POST").write(w)
+	case kind == "mutation" && h.handOn(w, r, q):
 	case kind == "subscription" && q.answer != eventStream:
 		refuse(http.StatusNotAcceptable, BadInput, "a subscription is answered by server-sent events", "ask with Accept: text/event-stream").write(w)
 	case kind == "subscription":
@@ -91,6 +93,28 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 	default:
 		h.answer(ctx, w, q, func(w http.ResponseWriter, answer *graphql.Response) { writeAnswer(w, q.answer, answer) })
 	}
+}
+
+// handOn has the replica that leads carry out a mutation, if this one may not, and
+// tells whether it has answered. The leader knows the caller by the token alone.
+func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, q *queryRequest) bool {
+	o := h.api.o
+	if o.Relay == nil || !o.Engine.View().Standby || r.Header.Get("Authorization") == "" {
+		return false
+	}
+	body, err := json.Marshal(q)
+	if err != nil {
+		return false
+	}
+	answer, err := o.Relay.Ask(r.Context(), r, body)
+	if err != nil {
+		o.Logger.Info("a request could not be handed to the leader", "leader", h.api.leader(), "error", err)
+		return false
+	}
+	head(w, answer.Kind)
+	w.WriteHeader(answer.Status)
+	_, _ = w.Write(answer.Body) // who went away needs no answer
+	return true
 }
 
 // answer answers a query. The answer counts as long as it is written: a client may

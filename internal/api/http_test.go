@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berthdev/berth/backends"
-	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
 	"github.com/berthdev/berth/schema"
 )
@@ -180,38 +179,6 @@ func TestReconcile(t *testing.T) {
 			"||: ann asked to look again at all sources, all deployments",
 		}, told); diff != "" {
 			t.Error(diff)
-		}
-	})
-}
-
-// standbyEngine is that of a replica that does not lead.
-type standbyEngine struct{ Engine }
-
-func (e standbyEngine) View() *engine.View {
-	v := e.Engine.View()
-	return &engine.View{Catalog: v.Catalog, Standby: true}
-}
-
-// TestStandbyRefusesWork: a replica that does not lead says who does, and is asked
-// for nothing.
-func TestStandbyRefusesWork(t *testing.T) {
-	inWorld(t, func(r *rig) {
-		leader := "berth-b"
-		r.api.o.Engine, r.api.o.Leader = standbyEngine{r.api.o.Engine}, func() string { return leader }
-		w := serveWorld(r)
-		defer w.close()
-		if _, body := w.post(`{"query":"{instance{leading leader}}"}`); !strings.Contains(body, `{"leading":false,"leader":"berth-b"}`) {
-			t.Error(body)
-		}
-		if _, body := w.post(`{"query":"mutation{reconcile{what}}"}`); !strings.Contains(body, `this replica does not lead: berth-b does","path":["reconcile"],"extensions":{"code":"UNAVAILABLE"`) {
-			t.Error(body)
-		}
-		leader = ""
-		if _, body := w.post(`{"query":"mutation{retry(deployment:\"fiji\"){pods}}"}`); !strings.Contains(body, "this replica does not lead: none does") {
-			t.Error(body)
-		}
-		if len(r.hub.woken) > 0 {
-			t.Errorf("woken: %q", r.hub.woken)
 		}
 	})
 }

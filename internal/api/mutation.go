@@ -35,7 +35,7 @@ func admit(ctx context.Context) (string, error) {
 	}
 	if w := worldOf(ctx); w.view.Standby {
 		return "", &Error{Code: Unavailable, Message: "this replica does not lead: " + cmp.Or(w.api.leader(), "none") + " does",
-			Hint: "ask the one that leads; if none does, try again in some seconds"}
+			Hint: "ask the one that leads, or use a token: then it is handed on; if none leads, try again in some seconds"}
 	}
 	return caller.Name, nil
 }
