@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/berthdev/berth/internal/access"
 	"github.com/berthdev/berth/internal/api"
 	"github.com/berthdev/berth/internal/pages"
+	"github.com/berthdev/berth/internal/relay"
 	"github.com/berthdev/berth/internal/server"
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/reconciler/journal"
@@ -43,6 +45,7 @@ type instance struct {
 	history  *history
 	forges   *forges
 	server   *server.Server
+	relay    *relay.Relay // to the replica that leads; nil: this one does
 }
 
 // A backendOpener opens every configured backend, read-only for a dry run.
@@ -77,9 +80,16 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 		Derived: cfg.Instance == schema.InstanceName(cfg.Desired.URL),
 	})
 	i.forges.tell(i, t.leads && !dryRun, metrics, log)
+	webhooks := http.Handler(webhook.New(webhook.Options{
+		Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
+	}))
+	if !t.leads {
+		i.relay = relay.New(t.address, cfg.TLS, log)
+		webhooks = i.relay.Webhooks(webhooks)
+	}
 	asked, err := api.New(api.Options{
 		Instance: cfg.Instance, Version: version, Started: time.Now(), Logger: log,
-		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends), Leader: t.leader,
+		Engine: i.engine, Hub: i.hub, Journal: i.journal, Backends: bare(i.backends), Leader: t.leader, Relay: i.relay,
 	})
 	if err != nil {
 		return nil, err
@@ -91,9 +101,7 @@ func newInstance(ctx context.Context, cfg *schema.Config, open backendOpener, lo
 		Pages: pages.New(pages.Options{
 			Instance: cfg.Instance, View: i.engine.View, Journal: i.journal, Standing: i.forges.standing, Logger: log,
 		}),
-		Webhooks: webhook.New(webhook.Options{
-			Secrets: webhookSecrets(cfg.Webhooks, log), Wake: i.hub.Wake, Redact: git.Redact, Logger: log, Metrics: metrics,
-		}),
+		Webhooks: webhooks,
 	})
 	return i, err
 }
@@ -151,6 +159,9 @@ func (i *instance) run(ctx context.Context) error {
 	group.Go(func() error { return i.history.run(ctx) })
 	group.Go(func() error { return i.forges.run(ctx) })
 	group.Go(func() error { return i.server.Run(ctx) })
+	if i.relay != nil {
+		group.Go(func() error { return i.relay.Run(ctx) })
+	}
 	err := group.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil

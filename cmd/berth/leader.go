@@ -3,13 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -42,14 +38,15 @@ type election struct {
 	mu     sync.Mutex
 	now    tenure
 	over   chan struct{} // of now
-	leader string        // as was seen last; empty: none
+	leader string        // its identity, as was seen last; empty: none
 }
 
 // A tenure is a time in which it does not change whether this replica leads.
 type tenure struct {
-	leads  bool
-	leader func() string   // names who leads; nil: there are no replicas
-	over   <-chan struct{} // closed at its end; nil: it has none
+	leads   bool
+	leader  func() string   // names who leads; nil: there are no replicas
+	address func() string   // where that one is reached; empty: it is not known
+	over    <-chan struct{} // closed at its end; nil: it has none
 }
 
 // alone is the tenure of a Berth without replicas.
@@ -59,9 +56,12 @@ var alone = tenure{leads: true}
 type candidacy struct {
 	schema.LeaderElection
 	instance string
+	listen   string
 }
 
-func candidacyOf(cfg *schema.Config) candidacy { return candidacy{cfg.LeaderElection, cfg.Instance} }
+func candidacyOf(cfg *schema.Config) candidacy {
+	return candidacy{cfg.LeaderElection, cfg.Instance, cfg.Listen}
+}
 
 // A candidate stands in one election at a time.
 type candidate struct {
@@ -103,7 +103,7 @@ func standFor(cfg *schema.Config, log *slog.Logger) (*election, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, err := replicaName()
+	who, err := replicaName(ownAddress(cfg.Listen, config.Host))
 	if err != nil {
 		return nil, err
 	}
@@ -111,19 +111,10 @@ func standFor(cfg *schema.Config, log *slog.Logger) (*election, error) {
 	return newElection(client, at, who, usualLease, log)
 }
 
-// replicaName names this process: its host, and what tells it from another
-// process there.
-func replicaName() (string, error) {
-	host, err := os.Hostname()
-	var own [4]byte
-	_, _ = rand.Read(own[:])
-	return host + "_" + hex.EncodeToString(own[:]), err
-}
-
 // newElection has who stand for the Lease.
 func newElection(client coordination.LeasesGetter, lease metav1.ObjectMeta, who string, t leaseTimes, log *slog.Logger) (*election, error) {
 	e := &election{log: log, ended: make(chan struct{}), over: make(chan struct{})}
-	e.now = tenure{leader: e.leaderName, over: e.over}
+	e.now = e.begin(false)
 	e.lock = &tellingLock{log: log, Interface: &resourcelock.LeaseLock{
 		LeaseMeta: lease, Client: client, LockConfig: resourcelock.ResourceLockConfig{Identity: who},
 	}}
@@ -162,22 +153,33 @@ func (e *election) turn(leads bool, ctx context.Context) {
 	}
 	close(e.over)
 	e.over = make(chan struct{})
-	e.now = tenure{leads: leads, leader: e.leaderName, over: e.over}
+	e.now = e.begin(leads)
+}
+
+// begin returns a tenure that ends with over.
+func (e *election) begin(leads bool) tenure {
+	return tenure{leads: leads, leader: e.leaderName, address: e.leaderAddress, over: e.over}
 }
 
 // follow notes who leads.
 func (e *election) follow(who string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.leader = personal(who); e.leader != "" {
-		e.log.Info("a replica leads", "leader", e.leader, "own", who == e.lock.Identity())
+	if e.leader = who; who != "" {
+		e.log.Info("a replica leads", "leader", personal(who), "own", who == e.lock.Identity())
 	}
 }
 
 func (e *election) leaderName() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.leader
+	return personal(e.leader)
+}
+
+func (e *election) leaderAddress() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return addressOf(e.leader)
 }
 
 // tenure returns the present one.
@@ -206,12 +208,6 @@ func (e *election) close() {
 	}
 	held.HolderIdentity, held.LeaseDurationSeconds = "", 1
 	_ = e.lock.Update(ctx, *held) // it was told of; the Lease ends by itself then
-}
-
-// personal is the part of a replica's identity that people know: its host.
-func personal(who string) string {
-	host, _, _ := strings.Cut(who, "_")
-	return host
 }
 
 // quietly keeps client-go from writing a log of its own.

@@ -147,7 +147,7 @@ func TestEndpoints(t *testing.T) {
 		}
 	}
 	w.deliverSigned("https://git.example.invalid/nobody-follows-this.git")
-	w.deliver("", "", []byte("{}"))
+	w.deliver("", []byte("{}"))
 	_, metrics, err := w.get("/metrics")
 	if err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ const nodeAddress = "10.117.0.1"
 
 // TestInstalledInACluster installs Berth as examples/kubernetes does it: what is
 // pushed runs; when the leader is killed the other replica takes over, and no pod
-// of an app is touched.
+// of an app is touched; a webhook may come to any replica.
 func TestInstalledInACluster(t *testing.T) {
 	c := kubetest.New(t)
 	reference := kubetest.Load(t, image.Spec{Name: "berth.test/berth", Executable: berthExecutable(t), Path: "/berth"})
@@ -51,8 +51,9 @@ func TestInstalledInACluster(t *testing.T) {
 	c.Install(t, kubetest.ReadManifest(t, "../../examples/kubernetes/berth.yaml", func(text string) string {
 		return strings.NewReplacer(
 			"image: berth:latest", "image: "+reference,
-			"{url: https://git.example.org/lab/desired.git}", fmt.Sprintf("{url: %q, interval: 1s}", url("desired")),
-		).Replace(text)
+			"{url: https://git.example.org/lab/desired.git}", fmt.Sprintf("{url: %q, interval: 1h}", url("desired")),
+			"# webhooks:", "webhooks:",
+		).Replace(text) + "\n---\n{apiVersion: v1, kind: Secret, metadata: {name: berth, namespace: berth}, stringData: {webhook: " + webhookSecret + "}}\n"
 	}))
 	deployments, pods := c.Resource("apps", "v1", "deployments"), c.Resource("", "v1", "pods")
 	awaitReady(t, deployments.Namespace("berth"), "berth", 2)
@@ -86,7 +87,16 @@ func TestInstalledInACluster(t *testing.T) {
 		}
 		return nil
 	})
+	awaitReady(t, deployments.Namespace("berth"), "berth", 2)
 	w.commit(w.desired, "Run a second one", map[string]string{"second.yaml": deployment("second", "0.1.0")})
+	leader = holder(t, c)
+	for _, p := range listed[corev1.Pod](t, pods.Namespace("berth")) {
+		if p.Name == leader || p.DeletionTimestamp != nil {
+			continue
+		}
+		w.listen = net.JoinHostPort(p.Status.PodIP, "8484")
+		w.deliverSigned(url("desired"))
+	}
 	awaitReady(t, deployments.Namespace("berth-apps"), "second", 1)
 	for _, p := range listed[corev1.Pod](t, pods.Namespace("berth-apps")) {
 		if strings.HasPrefix(p.Name, "hello-") && (p.UID != before[0].UID || p.Status.ContainerStatuses[0].RestartCount > 0) {
