@@ -237,26 +237,35 @@ func (a *applier) unpause(ctx context.Context, o observed) error {
 // started again by the engine cannot be renamed: it is stopped first, and whoever
 // dies in between gives it one more try.
 func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
-	name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix
-	if o.state == container.StateRunning || o.state == container.StatePaused {
-		name += "." + strconv.Itoa(a.cache.lastEnd(o))
-	}
 	stop := func() error {
 		return a.tell(o.Name, "stop", why, func() error {
 			return errors.Join(a.stop(ctx, o), a.retire(ctx, o))
 		})
 	}
-	mark := func() error {
+	mark := func(lastEnd string) error {
+		name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix + lastEnd
 		return a.tell(o.Name, "rename", why, func() error { return a.markFailed(ctx, o, name) })
 	}
-	if o.state == container.StateRestarting {
-		return errors.Join(stop(), mark())
+	if o.state != container.StateRestarting {
+		lastEnd := ""
+		if o.state == container.StateRunning || o.state == container.StatePaused {
+			lastEnd = "." + strconv.Itoa(a.cache.lastEnd(o))
+		}
+		err := mark(lastEnd)
+		if !cerrdefs.IsNotFound(err) {
+			return errors.Join(err, stop())
+		}
+		// It has just crashed, and its network is gone.
+		if o.details, err = a.inspect(ctx, o.ID); err != nil {
+			return unlessGone(err)
+		}
 	}
-	err := mark()
-	if cerrdefs.IsNotFound(err) { // it has just crashed, and its network is gone
-		return errors.Join(stop(), mark())
+	lastEnd := ""
+	err := stop()
+	if now, err := a.inspect(ctx, o.ID); err == nil && now.startedAt.After(o.startedAt) {
+		lastEnd = "." + strconv.Itoa(o.exitCode) // the engine had started it again, and the stop ended it
 	}
-	return errors.Join(err, stop())
+	return errors.Join(err, mark(lastEnd))
 }
 
 // retire keeps the engine from starting a stopped container when it starts itself.

@@ -1,8 +1,15 @@
 package docker_test
 
 import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/docker/docker/api/types/container"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/backendtest"
@@ -53,26 +60,66 @@ func TestGivenUpWhileItRuns(t *testing.T) {
 				}
 				stream.wait("container died with exit code 1")
 			}
-			progress = backendtest.Converge(t, backend, w, backends.PhaseFailed, patience)
-			again, err := b.open(schema.BackendConfig{}).Pods(b.context()) // as after a restart of Berth
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, pods := range [][]backends.Pod{progress.Pods, again} {
-				failed := 0
-				for _, p := range pods {
-					if p.State != backends.PodFailed {
-						continue
-					}
-					failed++
-					if got := p.GivenUp(); got != reason {
-						t.Errorf("given up: %q, want %q: %+v", got, reason, p)
-					}
-				}
-				if failed != 1 {
-					t.Errorf("%d pods failed, want 1: %+v", failed, pods)
-				}
+			if p := b.failed(backend, w); p.GivenUp() != reason {
+				t.Errorf("given up: %q, want %q: %+v", p.GivenUp(), reason, p)
 			}
 		})
 	}
+}
+
+// TestGivenUpWhileItIsStartedAgain: the engine starts a pod again in the moment in
+// which it is stopped for good.
+func TestGivenUpWhileItIsStartedAgain(t *testing.T) {
+	b := newBench(t)
+	proxy := newProxy(t)
+	backend := b.open(schema.BackendConfig{Host: proxy.host})
+	w := b.workload(b.good())
+	b.ready(backend, w)
+
+	hour := schema.Duration(time.Hour)
+	w.Release, w.Rollout.Timeout = "2.0.0", 6*time.Second
+	w.Pod.Args, w.Pod.StopGracePeriod = []string{"-ignore-term", "-exit", "3", "-exit-after", "1500ms"}, time.Second
+	w.Pod.Healthcheck = &schema.Healthcheck{Command: []string{"/app", "healthcheck"}, Interval: &hour}
+	progress, err := backend.Apply(b.context(), w, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := progress.Pods[slices.IndexFunc(progress.Pods, func(p backends.Pod) bool { return p.Release == w.Release })]
+	id, late := made.ID, made.CreatedAt.Add(w.Rollout.Timeout)
+	awaitState := func(ctx context.Context, holds func(*container.State) bool) {
+		for c, err := b.engine.ContainerInspect(ctx, id); err == nil && !holds(c.State); c, err = b.engine.ContainerInspect(ctx, id) {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	var stopped atomic.Bool
+	proxy.set(func(_ http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/containers/json") && !time.Now().Before(late) && !stopped.Load():
+			awaitState(r.Context(), func(s *container.State) bool { return s.Restarting })
+		case strings.HasSuffix(r.URL.Path, id+"/stop"):
+			awaitState(r.Context(), func(s *container.State) bool { return s.Running && !s.Restarting })
+			stopped.Store(true)
+		}
+		return false
+	})
+	if p := b.failed(backend, w); p.ExitCode != 3 || p.Reason != "" {
+		t.Errorf("given up: %q, want its own exit code: %+v", p.GivenUp(), p)
+	}
+}
+
+// failed has the workload fail, and returns the pod that remembers it, which is the
+// same after a restart of Berth.
+func (b *bench) failed(backend backends.Backend, w backends.Workload) backends.Pod {
+	b.Helper()
+	pods := backendtest.Converge(b, backend, w, backends.PhaseFailed, patience).Pods
+	again, err := b.open(schema.BackendConfig{}).Pods(b.context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	good := func(p backends.Pod) bool { return p.State != backends.PodFailed }
+	pods, again = slices.DeleteFunc(pods, good), slices.DeleteFunc(again, good)
+	if len(pods) != 1 || len(again) != 1 || pods[0].GivenUp() != again[0].GivenUp() {
+		b.Fatalf("pods that failed: %+v and %+v, want the same one", pods, again)
+	}
+	return pods[0]
 }
