@@ -238,8 +238,11 @@ func (a *applier) unpause(ctx context.Context, o observed) error {
 // dies in between gives it one more try.
 func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 	name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix
-	if o.state == container.StateRunning || o.state == container.StatePaused {
+	switch o.state {
+	case container.StateRunning, container.StatePaused:
 		name += "." + strconv.Itoa(a.cache.lastEnd(o))
+	case container.StateRestarting: // it may run again before it is stopped
+		name += "." + strconv.Itoa(o.ExitCode)
 	}
 	stop := func() error {
 		return a.tell(o.Name, "stop", why, func() error {

@@ -239,9 +239,13 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 	p.Backend, p.ID = b.cfg.Name, row.ID
 	p.State, p.Health = state(row), d.health
 	p.ExitCode, p.Restarts, p.Reason, p.Trouble = d.exitCode, d.restarts, d.reason, d.trouble
-	if lastEnd, failed := failedAs(row); failed && lastEnd != "" { // Berth ended it
-		p.ExitCode, _ = strconv.Atoi(lastEnd)
+	lastEnd, failed := failedAs(row)
+	byBerth := failed && lastEnd != ""
+	if byBerth || row.State == container.StateRestarting { // the engine counts a restart that is still to come, too
 		p.Restarts = max(p.Restarts-1, 0)
+	}
+	if byBerth {
+		p.ExitCode, _ = strconv.Atoi(lastEnd)
 		if p.Reason == "" && p.ExitCode == 0 {
 			p.Reason = p.GivenUp()
 		}
