@@ -242,16 +242,11 @@ func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 			return errors.Join(a.stop(ctx, o), a.retire(ctx, o))
 		})
 	}
-	mark := func(lastEnd string) error {
-		name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix + lastEnd
+	mark := func(name string) error {
 		return a.tell(o.Name, "rename", why, func() error { return a.markFailed(ctx, o, name) })
 	}
 	if o.state != container.StateRestarting {
-		lastEnd := ""
-		if o.state == container.StateRunning || o.state == container.StatePaused {
-			lastEnd = "." + strconv.Itoa(a.cache.lastEnd(o))
-		}
-		err := mark(lastEnd)
+		err := mark(a.failedName(o))
 		if !cerrdefs.IsNotFound(err) {
 			return errors.Join(err, stop())
 		}
@@ -260,12 +255,20 @@ func (a *applier) giveUp(ctx context.Context, o observed, why string) error {
 			return unlessGone(err)
 		}
 	}
-	lastEnd := ""
-	err := stop()
-	if now, err := a.inspect(ctx, o.ID); err == nil && now.startedAt.After(o.startedAt) {
-		lastEnd = "." + strconv.Itoa(o.exitCode) // the engine had started it again, and the stop ended it
+	name := a.failedName(o)
+	return errors.Join(stop(), mark(name))
+}
+
+// failedName returns the name of the pod once it is given up.
+func (a *applier) failedName(o observed) string {
+	name := podName(a.instance, o.Deployment, o.Ordinal, o.SpecHash) + failedSuffix
+	switch o.state {
+	case container.StateRunning, container.StatePaused:
+		name += "." + strconv.Itoa(a.cache.lastEnd(o))
+	case container.StateRestarting: // it may run again before it is stopped
+		name += "." + strconv.Itoa(o.exitCode)
 	}
-	return errors.Join(err, mark(lastEnd))
+	return name
 }
 
 // retire keeps the engine from starting a stopped container when it starts itself.

@@ -1,6 +1,8 @@
 package docker
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -93,7 +95,9 @@ func (c *cache) keepOnly(rows []container.Summary) {
 	}
 	clear(c.entries)
 	clear(c.version)
-	clear(c.ends)
+	maps.DeleteFunc(c.ends, func(id string, _ int) bool {
+		return !slices.ContainsFunc(rows, func(row container.Summary) bool { return row.ID == id })
+	})
 	c.flushes++
 }
 

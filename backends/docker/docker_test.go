@@ -2,8 +2,6 @@ package docker_test
 
 import (
 	"context"
-	"net"
-	"strconv"
 	"testing"
 	"time"
 
@@ -48,7 +46,7 @@ func TestConformance(t *testing.T) {
 		}),
 		BadCommand: with(func(s *backends.PodSpec) { s.Command = []string{"/nothing"} }),
 		NoImage:    with(func(s *backends.PodSpec) { s.Image, s.Pull = "berth.test/missing:1", schema.PullNever }),
-		HostPort:   freePort,
+		HostPort:   dockertest.FreePort,
 		Tamper: map[string]func(testing.TB, backends.Pod){
 			"kill": tamper(func(ctx context.Context, id string) error { return engine.ContainerKill(ctx, id, "KILL") }),
 			"stop": tamper(func(ctx context.Context, id string) error {
@@ -58,7 +56,7 @@ func TestConformance(t *testing.T) {
 			"remove": tamper(remover(engine)),
 		},
 		Write: backendtest.Print, Crash: backendtest.Crash, Memory: true,
-		Timeout: 6 * time.Second, Patience: 2 * time.Minute,
+		Timeout: 6 * time.Second, Patience: 3 * time.Minute,
 	})
 }
 
@@ -85,22 +83,4 @@ func remover(engine *client.Client) func(context.Context, string) error {
 	return func(ctx context.Context, id string) error {
 		return engine.ContainerRemove(ctx, id, container.RemoveOptions{Force: true})
 	}
-}
-
-func freePort(t testing.TB) uint16 {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return uint16(n)
 }

@@ -123,3 +123,24 @@ func (b *bench) failed(backend backends.Backend, w backends.Workload) backends.P
 	}
 	return pods[0]
 }
+
+// A pod that crashes again and again is given up for how it ended, and as often as it
+// did, whether it runs at that moment or waits to be started again.
+func TestGivenUpWhileItCrashes(t *testing.T) {
+	b := newBench(t)
+	backend := b.open(schema.BackendConfig{})
+	stream := b.watch(backend)
+	w := b.workload(b.good())
+	w.Pod.Args, w.Rollout.MinReady, w.Rollout.Timeout = []string{"-exit", "3"}, 10*time.Second, 4*time.Second
+	failed := backendtest.Converge(t, backend, w, backends.PhaseFailed, patience).Pods[0]
+	const renamed = "container was renamed" // which comes after its last crash
+	ended := 0
+	for e, late := (backends.Event{}), time.After(patience); e.What != renamed; {
+		if e = stream.next(late, renamed); e.What == "container died with exit code 3" && !e.Ours {
+			ended++
+		}
+	}
+	if failed.ExitCode != 3 || failed.Restarts+1 != ended {
+		t.Errorf("it ended %d times, and is told as %+v", ended, failed)
+	}
+}

@@ -26,7 +26,7 @@ import (
 	"github.com/berthdev/berth/schema"
 )
 
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // A bench is what most tests here need.
 type bench struct {
@@ -243,17 +243,25 @@ func TestPullIsShared(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 
+	const many = 3
 	var all sync.WaitGroup
-	for i := range 3 {
+	wanted := make(chan string, 1000)
+	asked := b.registry.Asked()
+	for i := range many {
 		all.Go(func() {
 			w := b.workload(backends.PodSpec{Image: ref})
 			w.Deployment = fmt.Sprint("web-", i)
-			if _, err := backend.Apply(b.context(), w, nil); err != nil {
+			if _, err := backend.Apply(b.context(), w, func(s backends.Step) { wanted <- s.Verb }); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	asked := b.registry.Asked()
+	for range many {
+		if verb := <-wanted; verb != "pull" {
+			t.Errorf("the first step is to %s", verb)
+		}
+	}
+	<-begun // the pull waits for its layer
 	close(goOn)
 	all.Wait()
 	if n := b.registry.Asked() - asked; n > 2 { // one pull asks with HEAD or GET, by tag and by digest

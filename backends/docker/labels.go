@@ -42,9 +42,10 @@ const (
 )
 
 // failedSuffix marks the name of a pod that was given up. A name can be changed
-// in one call, which labels cannot. Of a pod that ran when it was given up, the
-// engine tells only how Berth's stop ended it: its name goes on with a dot and the
-// exit code of the last time that it ended by itself, or 0.
+// in one call, which labels cannot. Of a pod that ran when it was given up, or was
+// about to be started again, the engine tells only how Berth's stop ended it: its
+// name goes on with a dot and the exit code of the last time that it ended by
+// itself, or 0.
 const failedSuffix = ".failed"
 
 // podLabels returns what a pod remembers. Every label is written, also when its

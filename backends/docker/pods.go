@@ -211,7 +211,7 @@ func reason(c container.InspectResponse) string {
 		return "it was killed because it used more memory than it may"
 	case s.Error != "":
 		return plain(s.Error)
-	case s.Health != nil && s.Health.Status == container.Unhealthy && s.Health.FailingStreak > 0: // a container that ends counts as unhealthy, too
+	case unhealthy(c):
 		text := fmt.Sprintf("its health check failed %d times in a row", s.Health.FailingStreak)
 		if n := len(s.Health.Log); n > 0 && s.Health.Log[n-1] != nil {
 			text += fmt.Sprintf(", last with exit code %d", s.Health.Log[n-1].ExitCode)
@@ -221,15 +221,31 @@ func reason(c container.InspectResponse) string {
 	return ""
 }
 
+// unhealthy tells whether the engine's health check found the container unhealthy.
+// One that ends counts as such too, also if a check fails only because it ends: then
+// as many checks in a row have not failed as must.
+func unhealthy(c container.InspectResponse) bool {
+	retries := 3 // the engine's own
+	if c.Config != nil && c.Config.Healthcheck != nil && c.Config.Healthcheck.Retries > 0 {
+		retries = c.Config.Healthcheck.Retries
+	}
+	h := c.State.Health
+	return h != nil && h.Status == container.Unhealthy && h.FailingStreak >= retries
+}
+
 // observe joins what the listing, the labels and the inspection tell.
 func (b *Backend) observe(row container.Summary, d details) observed {
 	p := remembered(row.Labels)
 	p.Backend, p.ID = b.cfg.Name, row.ID
 	p.State, p.Health = state(row), d.health
 	p.ExitCode, p.Restarts, p.Reason, p.Trouble = d.exitCode, d.restarts, d.reason, d.trouble
-	if lastEnd, failed := failedAs(row); failed && lastEnd != "" { // Berth ended it
-		p.ExitCode, _ = strconv.Atoi(lastEnd)
+	lastEnd, failed := failedAs(row)
+	byBerth := failed && lastEnd != ""
+	if byBerth || row.State == container.StateRestarting { // the engine counts a restart that is still to come, too
 		p.Restarts = max(p.Restarts-1, 0)
+	}
+	if byBerth {
+		p.ExitCode, _ = strconv.Atoi(lastEnd)
 		if p.Reason == "" && p.ExitCode == 0 {
 			p.Reason = p.GivenUp()
 		}

@@ -76,6 +76,10 @@ func TestReason(t *testing.T) {
 			s.Health = &container.Health{Status: container.Unhealthy, FailingStreak: streak, Log: []*container.HealthcheckResult{{ExitCode: 7}}}
 		}
 	}
+	once := func(c container.InspectResponse) container.InspectResponse {
+		c.Config = &container.Config{Healthcheck: &container.HealthConfig{Retries: 1}}
+		return c
+	}
 	for _, test := range []struct {
 		name string
 		of   container.InspectResponse
@@ -83,6 +87,8 @@ func TestReason(t *testing.T) {
 	}{
 		{"ended", state(func(*container.State) {}), ""},
 		{"ended, never checked", state(unhealthy(0)), ""},
+		{"ended during a check", state(unhealthy(1)), ""},
+		{"unhealthy at the first failure", once(state(unhealthy(1))), "its health check failed 1 times in a row, last with exit code 7"},
 		{"unhealthy", state(unhealthy(3)), "its health check failed 3 times in a row, last with exit code 7"},
 		{"out of memory", state(func(s *container.State) { s.OOMKilled = true }), "it was killed because it used more memory than it may"},
 	} {

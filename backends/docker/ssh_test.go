@@ -50,7 +50,7 @@ func newSSHServer(t *testing.T) *sshServer {
 			t.Fatal(err)
 		}
 	}
-	s := &sshServer{dir: t.TempDir(), addr: fmt.Sprint("127.0.0.1:", freePort(t)), login: me.Username}
+	s := &sshServer{dir: t.TempDir(), addr: fmt.Sprint("127.0.0.1:", dockertest.FreePort(t)), login: me.Username}
 	hostKey, _ := s.newKey(t, "host")
 	s.hostKey = hostKey
 	var authorized ssh.PublicKey
@@ -101,7 +101,7 @@ func (s *sshServer) start(t *testing.T) {
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		conn, err := net.Dial("tcp", s.addr)
 		if err == nil {
 			conn.Close()

@@ -16,9 +16,9 @@ import (
 // drops a log with its pod, and the pod goes when the rollout goes back.
 const (
 	keptLines = 100
-	keptBytes = 16 << 10        // of one log
-	keptLogs  = 100             // of that many deployments
-	keepLimit = 3 * time.Second // to read one: it must not hold up what serves
+	keptBytes = 16 << 10         // of one log
+	keptLogs  = 100              // of that many deployments
+	keepLimit = 10 * time.Second // to read one: it must not hold up what serves
 )
 
 // A keptLog is the end of the log of a pod that failed and is gone. It is held in

@@ -27,7 +27,7 @@ func TestNodePort(t *testing.T) {
 	w.Replicas = 1
 	port := uint16(30100 + rand.IntN(2600)) // others have some of them, hardly this one
 	w.Pod.Ports = []schema.Port{{Host: port, Container: kubetest.AppPort, Protocol: schema.TCP}}
-	p := backendtest.Converge(s, s.b, w, backends.PhaseReady, time.Minute).Pods[0]
+	p := backendtest.Converge(s, s.b, w, backends.PhaseReady, limit).Pods[0]
 	if len(p.Endpoints) != 1 || p.Endpoints[0].Port != port {
 		t.Fatalf("it answers at %+v, want port %d", p.Endpoints, port)
 	}
@@ -61,7 +61,7 @@ func TestPortsChange(t *testing.T) {
 	first.Replicas, first.Rollout.Timeout = 1, 6*time.Second
 	at := uint16(30100 + rand.IntN(2600))
 	first.Pod.Ports = []schema.Port{{Host: at, Container: kubetest.AppPort, Protocol: schema.TCP}}
-	p := backendtest.Converge(s, s.b, first, backends.PhaseReady, time.Minute).Pods[0]
+	p := backendtest.Converge(s, s.b, first, backends.PhaseReady, limit).Pods[0]
 	url := "http://" + net.JoinHostPort(p.Endpoints[0].Host, fmt.Sprint(at))
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: limit}
 	ask := func() error {
@@ -98,7 +98,7 @@ func TestPortsChange(t *testing.T) {
 	other.Pod.Healthcheck = &schema.Healthcheck{Command: []string{"/app", "healthcheck"}, Interval: &second, Timeout: &second, Retries: &once}
 	bad := other
 	bad.Pod.Args = []string{"-unwell"}
-	backendtest.Converge(s, s.b, bad, backends.PhaseFailed, time.Minute)
+	backendtest.Converge(s, s.b, bad, backends.PhaseFailed, limit)
 	if ports := s.servicePorts("web"); !strings.Contains(ports, fmt.Sprintf("%d:%d", at, kubetest.AppPort)) {
 		t.Errorf("after it went back the Service has %s", ports)
 	}
@@ -106,7 +106,7 @@ func TestPortsChange(t *testing.T) {
 	good := other
 	good.Rollout.Timeout = time.Minute
 	good.Release, good.Pod.Env = "3.0.0", map[string]string{"LISTEN": ":9090"}
-	backendtest.Converge(s, s.b, good, backends.PhaseReady, time.Minute)
+	backendtest.Converge(s, s.b, good, backends.PhaseReady, limit)
 	if ports, want := s.servicePorts("web"), fmt.Sprintf("%d:9090", at); ports != want {
 		t.Errorf("the Service has %s, want %s", ports, want)
 	}
@@ -117,7 +117,7 @@ func TestPortsChange(t *testing.T) {
 	// Ports of the node that the cluster has chosen go with the last that was asked for.
 	inside := good
 	inside.Release, inside.Pod.Ports = "4.0.0", []schema.Port{{Container: 9090, Protocol: schema.TCP}}
-	backendtest.Converge(s, s.b, inside, backends.PhaseReady, time.Minute)
+	backendtest.Converge(s, s.b, inside, backends.PhaseReady, limit)
 	if ports := s.servicePorts("web"); ports != "0:9090" {
 		t.Errorf("the Service has %s", ports)
 	}

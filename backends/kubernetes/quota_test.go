@@ -18,10 +18,10 @@ func TestTakenBackWithoutRoom(t *testing.T) {
 	s := newSite(t)
 	first := s.workload("web")
 	first.Replicas, first.Rollout.Timeout = 1, 5*time.Second
-	backendtest.Converge(s, s.b, first, backends.PhaseReady, time.Minute)
+	backendtest.Converge(s, s.b, first, backends.PhaseReady, limit)
 	second := first
 	second.Release, second.Pod.Env = "2.0.0", map[string]string{"RELEASE": "2.0.0"}
-	backendtest.Converge(s, s.b, second, backends.PhaseReady, time.Minute)
+	backendtest.Converge(s, s.b, second, backends.PhaseReady, limit)
 
 	quotas := s.Resource("", "v1", "resourcequotas").Namespace(s.namespace)
 	if _, err := quotas.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
@@ -39,7 +39,7 @@ func TestTakenBackWithoutRoom(t *testing.T) {
 			break
 		}
 	}
-	p := backendtest.Converge(s, s.b, first, backends.PhaseFailed, time.Minute)
+	p := backendtest.Converge(s, s.b, first, backends.PhaseFailed, limit)
 	if !strings.Contains(p.Reason, "pods cannot be made") || !strings.Contains(p.Reason, "quota") {
 		t.Errorf("it says %q", p.Reason)
 	}
@@ -48,5 +48,5 @@ func TestTakenBackWithoutRoom(t *testing.T) {
 	}
 	third := second
 	third.Release, third.Pod.Env, third.Rollout.Timeout = "3.0.0", map[string]string{"RELEASE": "3.0.0"}, time.Minute
-	backendtest.Converge(s, s.b, third, backends.PhaseReady, time.Minute)
+	backendtest.Converge(s, s.b, third, backends.PhaseReady, limit)
 }

@@ -106,7 +106,7 @@ func useAll(t *testing.T, b *kubernetes.Backend, app backends.PodSpec, user stri
 // reach applies a workload until it is in a phase.
 func reach(t *testing.T, b *kubernetes.Backend, w backends.Workload, phase backends.Phase) []backends.Pod {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); ; time.Sleep(50 * time.Millisecond) {
 		p, err := b.Apply(t.Context(), w, nil)
 		if err == nil && p.Phase == phase {
 			return p.Pods

@@ -21,12 +21,12 @@ import (
 func (s *site) awaitReason(w backends.Workload, want string) {
 	s.Helper()
 	var p backends.Progress
-	for end := time.Now().Add(2 * limit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		var err error
-		if p, err = s.b.Apply(context.Background(), w, nil); err != nil {
+		if p, err = s.b.Apply(context.Background(), w, nil); err != nil && schema.KindOf(err) != schema.Transient {
 			s.Fatal(err)
 		}
-		if strings.Contains(p.Reason, want) {
+		if err == nil && strings.Contains(p.Reason, want) {
 			return
 		}
 	}

@@ -182,7 +182,7 @@ func TestGPUsAreExclusive(t *testing.T) {
 	apply(t, b, second)
 
 	w.Pod.Image = "app:2"
-	backendtest.Converge(t, b, w, backends.PhaseReady, 10*time.Second)
+	backendtest.Converge(t, b, w, backends.PhaseReady, time.Minute)
 	held := map[string]string{}
 	for _, p := range e.Containers() {
 		held[p.Deployment+" "+p.Image] = p.GPUs[0]

@@ -87,14 +87,14 @@ func (t toldLines) again(l client.LogLine) bool {
 }
 
 // of returns where telling the log of a pod stands. One that failed was perhaps
-// told by the name that it had before: engines then add a dot and a word to it.
+// told by the name that it had before: engines then add a dot and more to it.
 func (t toldLines) of(key logKey) *toldLog {
 	if pod := t[key]; pod != nil {
 		return pod
 	}
 	pod := &toldLog{}
-	if dot := strings.LastIndexByte(key.pod, '.'); dot >= 0 {
-		if before := (logKey{key.backend, key.pod[:dot]}); t[before] != nil {
+	if name, _, failed := strings.Cut(key.pod, "."); failed {
+		if before := (logKey{key.backend, name}); t[before] != nil {
 			pod = t[before]
 			delete(t, before)
 		}

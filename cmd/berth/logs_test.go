@@ -125,20 +125,22 @@ func TestFollowingGoesOnWhereNothingWasTold(t *testing.T) {
 
 // A pod that fails is renamed: what it wrote before is not told again.
 func TestFollowingKnowsARenamedPod(t *testing.T) {
-	told := toldLines{}
-	for _, l := range []client.LogLine{logLine("web-0", 1, "one"), logLine("web-0", 2, "two"), logLine("web-0-b", 2, "two")} {
-		if told.again(l) {
-			t.Errorf("%+v was told before", l)
+	for _, failed := range []string{"web-0.failed", "web-0.failed.1"} {
+		told := toldLines{}
+		for _, l := range []client.LogLine{logLine("web-0", 1, "one"), logLine("web-0", 2, "two"), logLine("web-0-b", 2, "two")} {
+			if told.again(l) {
+				t.Errorf("%+v was told before", l)
+			}
 		}
-	}
-	told.rewind()
-	for _, l := range []client.LogLine{logLine("web-0.failed", 1, "one"), logLine("web-0.failed", 2, "two")} {
-		if !told.again(l) {
-			t.Errorf("%+v is told again", l)
+		told.rewind()
+		for _, l := range []client.LogLine{logLine(failed, 1, "one"), logLine(failed, 2, "two")} {
+			if !told.again(l) {
+				t.Errorf("%+v is told again", l)
+			}
 		}
-	}
-	if told.again(logLine("web-0.failed", 2, "three")) {
-		t.Error("what the renamed pod wrote later is not told")
+		if told.again(logLine(failed, 2, "three")) {
+			t.Errorf("what %s wrote later is not told", failed)
+		}
 	}
 }
 

@@ -31,7 +31,7 @@ var Schema string
 type Engine interface {
 	View() *engine.View
 	Follow(ctx context.Context, each func(deployments []string) error) error
-	Reconcile(deployment, backend string) error
+	Reconcile(ctx context.Context, deployment, backend string) error
 	Retry(ctx context.Context, deployment string) (pods []string, err error)
 	Ready() (ok bool, why string)
 }

@@ -47,7 +47,7 @@ func (m *mutation) Reconcile(ctx context.Context, args struct{ Source, Deploymen
 	if err != nil {
 		return nil, err
 	}
-	acts, err := m.acts(worldOf(ctx), args.Source, args.Deployment, args.Backend)
+	acts, err := m.acts(ctx, args.Source, args.Deployment, args.Backend)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,8 @@ type act struct {
 }
 
 // acts returns what looks again at the things that are named, or at everything.
-func (m *mutation) acts(w *world, source, deployment, backend *string) ([]act, error) {
-	hub, engine := m.api.o.Hub, m.api.o.Engine
+func (m *mutation) acts(ctx context.Context, source, deployment, backend *string) ([]act, error) {
+	w, hub, engine := worldOf(ctx), m.api.o.Hub, m.api.o.Engine
 	var acts []act
 	if source != nil {
 		if w.source(*source) == nil {
@@ -89,18 +89,18 @@ func (m *mutation) acts(w *world, source, deployment, backend *string) ([]act, e
 		if w.deployment(*deployment) == nil {
 			return nil, missing("deployment", *deployment, w.deploymentNames())
 		}
-		acts = append(acts, act{"deployment " + *deployment, func() error { return engine.Reconcile(*deployment, "") }})
+		acts = append(acts, act{"deployment " + *deployment, func() error { return engine.Reconcile(ctx, *deployment, "") }})
 	}
 	if backend != nil {
 		if w.backend(*backend) == nil {
 			return nil, missing("backend", *backend, w.backendNames())
 		}
-		acts = append(acts, act{"backend " + *backend, func() error { return engine.Reconcile("", *backend) }})
+		acts = append(acts, act{"backend " + *backend, func() error { return engine.Reconcile(ctx, "", *backend) }})
 	}
 	if len(acts) == 0 {
 		acts = []act{
 			{"all sources", func() error { hub.WakeAll(); return nil }},
-			{"all deployments", func() error { return engine.Reconcile("", "") }},
+			{"all deployments", func() error { return engine.Reconcile(ctx, "", "") }},
 		}
 	}
 	return acts, nil

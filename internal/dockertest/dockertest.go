@@ -31,7 +31,7 @@ func Engine(t testing.TB) *client.Client {
 		Unavailable(t, "no Docker client: "+err.Error())
 	}
 	t.Cleanup(func() { _ = cli.Close() }) // it only closes idle connections
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if _, err := cli.Ping(ctx); err != nil {
 		Unavailable(t, "no Docker Engine answers: "+err.Error())

@@ -11,7 +11,7 @@ import (
 )
 
 // deliverTime bounds one delivery.
-const deliverTime = 10 * time.Second
+const deliverTime = time.Minute
 
 // Hooks deliver webhooks, each once, as forges do: whoever does not answer misses it.
 type Hooks struct {

@@ -96,7 +96,7 @@ func (c *chaos) retry(name string) {
 // reconcile asks Berth to look again, perhaps at what is not there.
 func (c *chaos) reconcile(name, backend string) {
 	if c.engine != nil {
-		c.engine.Reconcile(name, backend)
+		c.engine.Reconcile(c.ctx, name, backend)
 	}
 }
 

@@ -128,8 +128,8 @@ type Engine struct {
 	recorded  Outcome       // that the journal was told of last
 	outcomes  quota         // of what is told of it
 	rewind    rewind
-	answers   []*retrial // that were carried out, and are told when the view shows it
-	stopped   bool       // Run ended
+	answers   []chan struct{} // closed when the view shows what was done
+	stopped   bool            // Run ended
 }
 
 // New returns an engine; Run starts it.

@@ -64,6 +64,7 @@ func (e *Engine) planDue(ctx context.Context) (next time.Time) {
 			e.view, e.unseen = v, true // the catalog can be looked at
 		}
 		e.publish()
+		e.tellAnswers()
 		return time.Time{}
 	}
 	now := time.Now()

@@ -97,7 +97,7 @@ func TestListsDoNotPutOffPruning(t *testing.T) {
 		r.publish("0.1.0", "0.2.0")
 		r.declare(hello("one"))
 		for range 60 {
-			if err := r.engine.Reconcile("", ""); err != nil {
+			if err := r.engine.Reconcile(r.t.Context(), "", ""); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute)

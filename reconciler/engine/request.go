@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,16 +11,30 @@ import (
 // Reconcile has the engine look again at once, whatever pauses there are: at a
 // deployment, at the pods of a backend, or, if both are empty, at everything. The
 // error, a [schema.Error] of kind invalid, says that there is no such thing. Who
-// asked is for the caller to tell the journal.
-func (e *Engine) Reconcile(deployment, backend string) error {
+// asked is for the caller to tell the journal. It waits until the view shows what
+// was planned then, or until ctx ends.
+func (e *Engine) Reconcile(ctx context.Context, deployment, backend string) error {
+	planned, err := e.askReconcile(deployment, backend)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-planned:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// askReconcile asks for what Reconcile does; planned is closed once the view shows it.
+func (e *Engine) askReconcile(deployment, backend string) (planned <-chan struct{}, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	w := e.worker(backend)
 	switch {
 	case deployment != "" && e.statuses[deployment] == nil:
-		return noDeployment("reconcile", deployment)
+		return nil, noDeployment("reconcile", deployment)
 	case backend != "" && w == nil:
-		return &schema.Error{Op: "reconcile", Resource: backend, Kind: schema.Invalid,
+		return nil, &schema.Error{Op: "reconcile", Resource: backend, Kind: schema.Invalid,
 			Err: errors.New("there is no such backend"), Hint: "'berth get backends' lists them"}
 	}
 	if deployment != "" {
@@ -31,8 +46,13 @@ func (e *Engine) Reconcile(deployment, backend string) error {
 	if deployment == "" && backend == "" {
 		e.lookAtAll()
 	}
+	done := make(chan struct{})
+	e.answers = append(e.answers, done)
+	if e.stopped {
+		e.tellAnswers()
+	}
 	e.poke()
-	return nil
+	return done, nil
 }
 
 // worker returns the worker of a backend; nil when there is none.

@@ -153,7 +153,7 @@ func TestRetryWaitsForOtherWork(t *testing.T) {
 		r.start(func(o *engine.Options) { b.Backend, o.Backends[0].Backend = o.Backends[0].Backend, b })
 		r.mended()
 		b.slow = time.Minute
-		r.engine.Reconcile("one", "") // an Apply begins
+		r.engine.Reconcile(r.t.Context(), "one", "") // an Apply begins
 		synctest.Wait()
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -170,7 +170,7 @@ func TestRetryWaitsForOtherWork(t *testing.T) {
 		r.publish("0.3.0")
 		time.Sleep(5 * time.Minute)
 		r.expect("one", engine.StateFailed, "")
-		r.engine.Reconcile("one", "")
+		r.engine.Reconcile(r.t.Context(), "one", "")
 		synctest.Wait()
 		ended := make(chan error, 1)
 		go func() { _, err := r.engine.Retry(t.Context(), "one"); ended <- err }()
@@ -209,7 +209,7 @@ func TestReconcileEndsThePauses(t *testing.T) {
 				time.Sleep(time.Hour)
 				r.expect("one", engine.StateFailed, "boom")
 				bs[0].hook(nil)
-				if err := r.engine.Reconcile(ask, ""); err != nil {
+				if err := r.engine.Reconcile(r.t.Context(), ask, ""); err != nil {
 					t.Error(err)
 				}
 				synctest.Wait()
@@ -230,7 +230,7 @@ func TestReconcileAsksTheBackends(t *testing.T) {
 		ask := func(deployment, backend string, want ...int) {
 			t.Helper()
 			before := []int{bs[0].listed(), bs[1].listed()}
-			if err := r.engine.Reconcile(deployment, backend); err != nil {
+			if err := r.engine.Reconcile(r.t.Context(), deployment, backend); err != nil {
 				t.Error(err)
 			}
 			synctest.Wait()
@@ -241,18 +241,39 @@ func TestReconcileAsksTheBackends(t *testing.T) {
 		ask("", "b1", 0, 1)
 		ask("", "", 1, 1)
 		ask("one", "", 1, 1) // nothing is applied that would look at it
-		r.expectError(r.engine.Reconcile("two", ""), schema.Invalid, "no such deployment")
-		r.expectError(r.engine.Reconcile("", "b2"), schema.Invalid, "no such backend")
+		r.expectError(r.engine.Reconcile(r.t.Context(), "two", ""), schema.Invalid, "no such deployment")
+		r.expectError(r.engine.Reconcile(r.t.Context(), "", "b2"), schema.Invalid, "no such backend")
 
 		r.engines[1].Cut()
 		time.Sleep(time.Hour) // by now it is tried again every half minute
 		r.engines[1].Restore()
-		if err := r.engine.Reconcile("", "b1"); err != nil {
+		if err := r.engine.Reconcile(r.t.Context(), "", "b1"); err != nil {
 			t.Error(err)
 		}
 		synctest.Wait()
 		if b := r.engine.View().Backends[1]; b.Problem != "" {
 			t.Errorf("it answers, and is told not to: %s", b.Problem)
 		}
+	})
+}
+
+// Who asked for another look sees what was planned then: nothing is called failed any
+// more for which there is a newer release.
+func TestReconcileWaitsForThePlan(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.mended()
+		r.fill("0.1.0", "0.2.0", "0.3.0")
+		r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
+		if err := r.engine.Reconcile(r.t.Context(), "one", ""); err != nil {
+			t.Error(err)
+		}
+		if s, _ := r.engine.View().Status("one"); s.State == engine.StateFailed || s.Release != "0.3.0" {
+			t.Errorf("it is said to be %s with %s", s.State, s.Release)
+		}
+		r.stop()
+		if err := r.engine.Reconcile(r.t.Context(), "one", ""); err != nil {
+			t.Error(err)
+		}
+		r.start()
 	})
 }

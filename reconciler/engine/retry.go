@@ -108,7 +108,7 @@ func (w *worker) forgot(name string, err error) {
 func (w *worker) answer(name string, pods []string, err error) {
 	if r := w.retrials[name]; r != nil {
 		r.pods, r.err = pods, err
-		w.engine.answers = append(w.engine.answers, r)
+		w.engine.answers = append(w.engine.answers, r.done)
 		delete(w.retrials, name)
 		w.engine.poke()
 	}
@@ -117,8 +117,8 @@ func (w *worker) answer(name string, pods []string, err error) {
 // tellAnswers lets those go on who asked for something that the view shows now.
 // The caller holds mu.
 func (e *Engine) tellAnswers() {
-	for _, r := range e.answers {
-		close(r.done)
+	for _, done := range e.answers {
+		close(done)
 	}
 	e.answers = nil
 }

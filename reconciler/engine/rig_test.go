@@ -136,6 +136,13 @@ func (r *rig) stop() {
 
 // publish has the catalog hold these versions of the app "hello", and no other.
 func (r *rig) publish(versions ...string) {
+	r.fill(versions...)
+	r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
+	r.settle()
+}
+
+// fill does so without telling the engine.
+func (r *rig) fill(versions ...string) {
 	var p schema.Publication
 	for _, v := range versions {
 		p.Releases = append(p.Releases, schema.Release{
@@ -148,8 +155,6 @@ func (r *rig) publish(versions ...string) {
 			Repo: catalog.Repo{Name: "apps", Commit: "c"}, Reset: true, Files: []catalog.File{{Path: "manifest.yaml", Publication: p}},
 		})
 	})
-	r.engine.Changed(engine.Change{Identifiers: []string{"hello"}})
-	r.settle()
 }
 
 // declare has the desired state hold these deployments, and no other.

@@ -41,7 +41,7 @@ func TestAskWhatHappened(t *testing.T) {
 	w.ask(0, []string{"logs", "good", "--tail", "1"}, `^good: release 0\.1\.0`)
 	w.ask(0, []string{"events", "bad"}, `failed`, `create`)
 	w.ask(0, []string{"tree"}, `good`, `bad`, `0\.1\.0`)
-	w.ask(0, []string{"top"}, `^`+good+` .*MB`)
+	w.ask(0, []string{"top"}, `^`+good+` .*\d(MB|Mi) `)
 	w.ask(0, []string{"search", "hello"}, `^org\.example\.hello +0\.2\.0`)
 	w.ask(1, []string{"retry", "bad"}, `exit code 1`)
 
@@ -52,6 +52,7 @@ func TestAskWhatHappened(t *testing.T) {
 
 	w.commit(w.apps, "Mend 0.2.0", map[string]string{"edge/manifest.yaml": w.manifest("0.2.1")})
 	w.ask(0, []string{"reconcile", "source", "apps"}, `^source apps: at [0-9a-f]{7}`)
+	w.awaitLog(`bad: chosen: 0\.2\.1`) // what was read takes effect a moment later
 	w.ask(0, []string{"reconcile", "deployment", "bad"}, `^deployment bad: ready`)
 	w.ask(0, []string{"get", "deployments", "-l", "state!=ready"}, `^no deployments$`)
 }
@@ -68,13 +69,17 @@ func TestAskFollows(t *testing.T) {
 	watched := w.follow("get", "pods", "--watch", "-o", "json")
 	logged := w.follow("logs", "hello", "-f", "--tail", "0")
 	w.await("the pod is listed", func() bool { return strings.Contains(watched.String(), strings.TrimPrefix(old.name, "/")) })
+	w.await("its log is followed", func() bool {
+		_, _ = answer(old) // which it writes down
+		return strings.Contains(logged.String(), "GET / answered")
+	})
 	next := w.commit(w.apps, "Publish 0.1.1", map[string]string{"hello/manifest.yaml": w.manifest("0.1.1")})
 	if next == "" {
 		t.Fatal("no commit")
 	}
 	p := w.awaitRunning("hello", "0.1.1")
 	w.await("the new pod is told", func() bool { return strings.Contains(watched.String(), strings.TrimPrefix(p.name, "/")) })
-	w.await("its log is followed", func() bool { return strings.Contains(logged.String(), "hello: release 0.1.1") })
+	w.await("the log of the new pod is followed", func() bool { return strings.Contains(logged.String(), "hello: release 0.1.1") })
 }
 
 // follow starts a command that goes on until the test ends, when it must end

@@ -24,12 +24,12 @@ func TestSideBySide(t *testing.T) {
 	if image := dockertest.Image(t, docker); image != w.image {
 		t.Fatalf("the image is %s here and %s there", image, w.image)
 	}
-	dead := freePort(t) // where nobody listens
+	const dead = "127.0.0.1:1" // where nobody listens
 	w.configure(w.cluster("cluster", c.Kubeconfig), "{name: engine, type: docker}", w.cluster("dead", w.kubeconfig("dead", "http://"+dead)))
 	w.commit(w.apps, "Publish 0.2.0", map[string]string{"hello/manifest.yaml": w.manifestOf("0.2.0", "", kubetest.AppPort)})
 	w.commit(w.desired, "Run", map[string]string{
-		"one.yaml":   deployment("one", "*", "backend: cluster"),
-		"two.yaml":   deployment("two", "*", "backend: engine"),
+		"one.yaml":   patient(deployment("one", "*", "backend: cluster")),
+		"two.yaml":   patient(deployment("two", "*", "backend: engine")),
 		"three.yaml": deployment("three", "*", "backend: dead"),
 	})
 	w.serve()

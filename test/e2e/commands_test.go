@@ -218,10 +218,10 @@ func (w *world) askAsShown(server string) {
 	}
 }
 
-var varies = regexp.MustCompile(`\b([0-9a-f]{6,8}|\d+(\.\d+)? ?(ms|s|m)|\d+ times|127\.0\.0\.1:\d+)\b|/\S*/berth-demo-\d+|(Engine|API) [^\s,]+|\.failed(\.\d+)?`)
+var varies = regexp.MustCompile(`\b([0-9a-f]{6,8}|\d+(\.\d+)? ?(ms|s|m)|\d+ times|127\.0\.0\.1:\d+)\b|/\S*/berth-demo-\d+|(Engine|API) [^\s,]+`)
 
 // unvaried is a text without hashes, ages, counts, ports, the temporary folder, the
-// engine's versions, the width of columns, and whether a pod ran when it failed.
+// engine's versions and the width of columns.
 func unvaried(text string) string {
 	return regexp.MustCompile(` +`).ReplaceAllString(varies.ReplaceAllString(text, "…"), " ")
 }

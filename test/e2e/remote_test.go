@@ -146,11 +146,7 @@ func TestWebhook(t *testing.T) {
 	}
 
 	w.deliverSigned(s.url("desired"))
-	began := time.Now()
-	p := w.awaitRunning("hello", "0.1.0")
-	if took := time.Since(began); took > 2*time.Second {
-		t.Errorf("the push took effect %s after the delivery", took)
-	}
+	p := w.awaitRunning("hello", "0.1.0") // no poll is due for an hour
 	w.commit(w.apps, "Publish 0.1.1", map[string]string{"hello/manifest.yaml": w.manifest("0.1.1")})
 	w.deliverSigned(s.url("apps"))
 	w.awaitRunning("hello", "0.1.1")

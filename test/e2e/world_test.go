@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long a condition may take to come true on a slow machine.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // world is two git repositories, an image and a Berth that serves them.
 type world struct {
@@ -79,10 +79,19 @@ func deployment(name, version string, extra ...string) string {
 	return fmt.Sprintf("kind: Deployment\nname: %s\napp: org.example.hello\nversion: %q\nrollout: {minReady: 100ms, timeout: 10s}\n%s", name, version, strings.Join(extra, "\n"))
 }
 
-// slow has a deployment wait for 3 seconds until its pods count as ready: a busy
+// slowReady is how long the pods of a slow deployment run until they count as ready.
+const slowReady = 3 * time.Second
+
+// slow has a deployment wait for a while until its pods count as ready: a busy
 // machine takes its time to fail, and a test to act before they are.
 func slow(deployment string) string {
-	return strings.Replace(deployment, "minReady: 100ms", "minReady: 3s", 1)
+	return strings.Replace(deployment, "minReady: 100ms", "minReady: "+slowReady.String(), 1)
+}
+
+// patient gives the pods of a deployment that has a health check the time that a
+// busy machine needs for it.
+func patient(deployment string) string {
+	return strings.Replace(deployment, "timeout: 10s", "timeout: 1m", 1)
 }
 
 func (w *world) git(dir string, args ...string) string {
@@ -252,14 +261,10 @@ func (w *world) awaitLog(pattern string) {
 // news has awaitLog pass over what the log says so far.
 func (w *world) news() { w.seen = len(w.log.String()) }
 
+// freePort returns an address on loopback at which nobody listens.
 func freePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", fmt.Sprint(dockertest.FreePort(t)))
 }
 
 // lockedBuffer is a buffer that a process writes and a test reads.
