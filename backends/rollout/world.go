@@ -53,6 +53,7 @@ func (o *world) wants(ordinal int) bool { return ordinal >= 0 && ordinal < len(o
 // sort gives each pod its place, or removes it.
 func (o *world) sort(pods []backends.Pod) {
 	spec, input := o.w.SpecHash(), o.w.InputHash()
+	var changed []*backends.Pod // that failed with another input
 	for i := range pods {
 		p := &pods[i]
 		switch {
@@ -64,7 +65,7 @@ func (o *world) sort(pods []backends.Pod) {
 		case !o.wants(p.Ordinal):
 			o.remove(p, fmt.Sprintf("%d replicas are wanted", len(o.replicas)))
 		case p.State == backends.PodFailed && p.InputHash != input:
-			o.remove(p, "what failed has changed")
+			changed = append(changed, p)
 		case p.State == backends.PodFailed:
 			if o.failed == nil {
 				o.failed = p
@@ -75,6 +76,11 @@ func (o *world) sort(pods []backends.Pod) {
 			o.remove(p, "it never ran and is not wanted any more")
 		default:
 			o.keep(p, &o.replicas[p.Ordinal].old)
+		}
+	}
+	for _, p := range changed {
+		if c := o.replicas[p.Ordinal].current; c == nil || !o.overtaken(c) { // else it tells that c did not end by itself
+			o.remove(p, "what failed has changed")
 		}
 	}
 }
