@@ -275,3 +275,35 @@ func TestABackendThatAnswersAgainUnnoticed(t *testing.T) {
 		r.stop()
 	})
 }
+
+// A pod that ended with success because it was stopped for another one is not taken
+// for one that is at its end.
+func TestStoppedForAnotherIsNotReady(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		version := func(v string) func(*schema.Deployment) {
+			return func(d *schema.Deployment) {
+				rollback := false
+				d.Version, d.Restart = v, schema.RestartOnFailure
+				d.Rollout.Strategy, d.Rollout.Rollback = schema.Recreate, &rollback
+			}
+		}
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{Graceful: true})
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{HealthCheck: true, Unhealthy: true, After: time.Second})
+		r.publish("0.1.0", "0.2.0")
+		r.declare(hello("one", version("0.1.0")))
+		r.declare(hello("one", version("0.2.0")))
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up")
+		if pods := r.pods("one"); len(pods) != 2 || pods[0].State != backends.PodExited || pods[0].ExitCode != 0 {
+			t.Fatalf("pods %+v", pods)
+		}
+		r.engine.Changed(engine.Change{Deployments: r.swap(hello("one", version("0.1.0")))})
+		if s := r.status("one"); s.State != engine.StateProgressing { // it was started, and has to run for a while
+			t.Errorf("it is %s: %s", s.State, s.Reason)
+		}
+		if n := strings.Count(r.log.String(), "commit success"); n != 1 {
+			t.Errorf("success was told %d times", n)
+		}
+		r.settle()
+		r.expect("one", engine.StateReady, "1 of 1 running")
+	})
+}

@@ -278,7 +278,7 @@ func (e *Engine) replaced(s *status, d planner.Decision, now time.Time) bool {
 	}
 	there := map[int]bool{}
 	for _, p := range ofSpec(e.world.podsOn(d.Backend, d.Deployment), d.Workload.SpecHash()) {
-		if good([]backends.Pod{p}, now) > 0 && p.Ordinal < d.Workload.Replicas {
+		if is, _ := p.Ready(now); is && p.Ordinal >= 0 && p.Ordinal < d.Workload.Replicas { // one that ended may have been stopped for another
 			there[p.Ordinal] = true
 		}
 	}
