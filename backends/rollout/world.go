@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/backends"
-	"github.com/berthdev/berth/schema"
 )
 
 // A replica is one ordinal of the deployment with the pods that count for it.
@@ -118,13 +117,7 @@ func step(verb Verb, p *backends.Pod, reason string) Step {
 // good tells whether the pod is ready, or ended as it may.
 func (o *world) good(p *backends.Pod) bool {
 	ready, _ := p.Ready(o.now)
-	return ready || complete(p) && !o.overtaken(p)
-}
-
-// complete tells whether the pod ended with success and is to stay so.
-func complete(p *backends.Pod) bool {
-	return p.State == backends.PodExited && p.ExitCode == 0 &&
-		(p.Restart == schema.RestartNo || p.Restart == schema.RestartOnFailure)
+	return ready || p.Complete() && !o.overtaken(p)
 }
 
 // overtaken tells whether a pod that ended may have been stopped for another one

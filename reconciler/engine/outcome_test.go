@@ -307,3 +307,21 @@ func TestStoppedForAnotherIsNotReady(t *testing.T) {
 		r.expect("one", engine.StateReady, "1 of 1 running")
 	})
 }
+
+// What ended with success and is to stay so is as it should be: what depends on it
+// goes on, and it may be suspended.
+func TestWhatIsCompleteIsReady(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{Exits: true, After: time.Second})
+		r.publish("0.1.0")
+		once := func(d *schema.Deployment) { d.Restart = schema.RestartOnFailure }
+		r.declare(hello("job", once), hello("next", once, func(d *schema.Deployment) { d.DependsOn = []string{"job"} }))
+		r.expect("job", engine.StateReady, "1 of 1")
+		r.expect("next", engine.StateReady, "1 of 1")
+		r.declare(hello("job", once, func(d *schema.Deployment) { d.Suspend = true }))
+		r.expect("job", engine.StateHeld, "suspended")
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("outcome %+v", o)
+		}
+	})
+}

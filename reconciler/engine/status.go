@@ -163,7 +163,7 @@ func (e *Engine) noteHeld(s *status, d planner.Decision, now time.Time) {
 		for _, b := range e.world.backends {
 			switch {
 			case b.Problem == "":
-				seen += ready(e.world.podsOn(b.Name, d.Deployment), now)
+				seen += good(e.world.podsOn(b.Name, d.Deployment), now)
 			case silent == "" || len(e.world.podsOn(b.Name, d.Deployment)) > 0:
 				silent = b.Name
 			}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
-	"github.com/berthdev/berth/schema"
 )
 
 // notAsked is the problem of a backend before the first answer or error.
@@ -222,8 +221,7 @@ func ready(pods []backends.Pod, now time.Time) int {
 func good(pods []backends.Pod, now time.Time) int {
 	n := ready(pods, now)
 	for i := range pods {
-		p := &pods[i]
-		if p.State == backends.PodExited && p.ExitCode == 0 && (p.Restart == schema.RestartNo || p.Restart == schema.RestartOnFailure) {
+		if pods[i].Complete() {
 			n++
 		}
 	}

@@ -285,7 +285,7 @@ func (g *planning) dependencies(s *subject) verdict {
 		}
 		ready := 0
 		for i := range g.in.Pods[name] {
-			if is, _ := g.in.Pods[name][i].Ready(g.in.Now); is {
+			if is, _ := g.in.Pods[name][i].Ready(g.in.Now); is || g.in.Pods[name][i].Complete() {
 				ready++
 			}
 		}
