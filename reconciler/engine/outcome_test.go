@@ -325,3 +325,23 @@ func TestWhatIsCompleteIsReady(t *testing.T) {
 		}
 	})
 }
+
+// That the former release runs on is said of a failed rollout only as long as it does.
+func TestWhatRunsOnAfterAFailure(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one", func(d *schema.Deployment) { d.Restart = schema.RestartNo }))
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{HealthCheck: true, Unhealthy: true, After: time.Second})
+		r.publish("0.1.0", "0.2.0")
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; 0.1.0 cpu runs on; not tried again")
+		if pods := r.pods("one"); len(pods) != 2 || !r.engines[0].Crash(pods[0].ID, 3) {
+			t.Fatalf("pods %+v", pods)
+		}
+		r.settle()
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; not tried again")
+		r.stop()
+		r.start()
+		r.settle()
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; not tried again")
+	})
+}

@@ -267,7 +267,11 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 			e.markDirty(d.Deployment)
 		}
 	case d.Action == planner.Hold && s.State == StateFailed && p.Phase != backends.PhaseReady:
-		// The plan has told the failure, as the pods remember it; what ran before comes back.
+		// The plan has told the failure, as the pods remember it; what ran before comes
+		// back, or does not run on.
+		if p.Phase == backends.PhaseFailed {
+			e.turn(s, StateFailed, p.Reason, about)
+		}
 		e.turnRollout(d, journal.Failed, s.Reason)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)
