@@ -32,6 +32,9 @@ func (e *Engine) input(v view, now time.Time) planner.Input {
 	if e.judged {
 		held = heldOf(e.plan)
 	}
+	if held > 0 {
+		held += e.late
+	}
 	return planner.Input{
 		Desired: v.State, Catalog: v.catalog,
 		Backends: e.world.backends, Pods: e.world.pods, Now: now,

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/berthdev/berth/reconciler/engine"
 	"github.com/berthdev/berth/schema"
@@ -46,4 +47,31 @@ func TestSilenceDoesNotLiftTheGuard(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a backend runs that is listed for the first time was there before: it counts
+// for the half of which no more may go.
+func TestABackendThatIsListedLateCounts(t *testing.T) {
+	bubble(t, 2, func(r *rig) {
+		r.publish("0.1.0")
+		var here, there []*schema.Deployment
+		for i := range 4 {
+			here = append(here, hello(fmt.Sprint("here-", i), func(d *schema.Deployment) { d.Backend = "b0" }))
+		}
+		for i := range 5 {
+			there = append(there, hello(fmt.Sprint("there-", i), func(d *schema.Deployment) { d.Backend = "b1" }))
+		}
+		r.declare(append(here, there...)...)
+		r.stop()
+		r.engines[1].Cut()
+		r.swap(there...)
+		r.start()
+		r.settle()
+		r.expect("here-0", engine.StateHeld, "4 of 4 running deployments are declared no more")
+		r.engines[1].Restore()
+		time.Sleep(time.Minute) // until it is tried again
+		if pods := r.pods("here-0"); len(pods) > 0 {
+			t.Errorf("it was not removed: %+v", r.status("here-0"))
+		}
+	})
 }

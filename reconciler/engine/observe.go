@@ -110,7 +110,8 @@ func (w *worker) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !w.known {
+	first := !w.known
+	if first {
 		w.known = true
 		e.recallRollouts(pods, time.Now())
 	}
@@ -119,9 +120,13 @@ func (w *worker) list(ctx context.Context) error {
 	back := b.Problem != ""
 	moved := back || !reflect.DeepEqual(b.Capacity, capacity)
 	e.unseen, e.replan, e.moved = e.unseen || moved, e.replan || moved, e.moved || moved
+	seen := len(e.world.pods)
 	for _, name := range e.world.listed(w.index, capacity, pods, asked) {
 		e.doubt(name, listed)
 		e.dirty[name] = true
+	}
+	if first {
+		e.late += max(0, len(e.world.pods)-seen)
 	}
 	e.mu.Unlock()
 	if back {

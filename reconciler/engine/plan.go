@@ -105,7 +105,7 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	default:
 		e.plan = e.plan.Revise(in, names)
 	}
-	e.judged = e.judged || e.world.asked()
+	e.judged, e.late = e.judged || e.world.asked(), 0
 	e.view, e.replan, e.rewind.news, e.unseen = v, false, false, true
 	clear(e.dirty)
 	e.metrics.planned(time.Since(now), len(e.plan.Planned()))
