@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
 )
 
 // observe keeps the world current with one backend until ctx ends: it follows
@@ -109,6 +110,13 @@ func (w *worker) list(ctx context.Context) error {
 	pods, err := w.backend.Pods(ctx)
 	if err != nil {
 		return err
+	}
+	e.mu.Lock()
+	other := e.world.alsoOn(w.index, pods)
+	e.mu.Unlock()
+	if other != "" {
+		return &schema.Error{Op: "list", Resource: "backend " + w.backend.Name(), Kind: schema.Invalid,
+			Err: fmt.Errorf("it is the same engine as backend %s", other), Hint: "configure each engine once"}
 	}
 	first := !w.known
 	if first {

@@ -81,6 +81,22 @@ func (w *world) listed(backend int, capacity backends.Capacity, pods []backends.
 	return changed
 }
 
+// alsoOn returns another backend that was seen to have one of a backend's pods: then
+// both are one engine, and what is removed from the one would be gone from the other.
+// Empty: there is none.
+func (w *world) alsoOn(backend int, pods []backends.Pod) string {
+	name := w.backends[backend].Name
+	for i := range pods {
+		p := &pods[i]
+		for _, o := range w.pods[p.Deployment] {
+			if o.Backend != name && p.State != backends.PodAbsent && o.ID == p.ID && o.CreatedAt.Equal(p.CreatedAt) {
+				return o.Backend
+			}
+		}
+	}
+	return ""
+}
+
 // observed takes in the pods that a worker saw of one deployment, which it began
 // to look at at the given clock, and tells whether anything changed by it.
 func (w *world) observed(backend int, deployment string, pods []backends.Pod, began uint64) bool {
