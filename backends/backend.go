@@ -266,6 +266,12 @@ func (p Pod) Ready(now time.Time) (ready bool, at time.Time) {
 	return true, time.Time{}
 }
 
+// Complete tells whether the pod ended with success and is to stay so. One that was
+// stopped for another pod may seem to be.
+func (p Pod) Complete() bool {
+	return p.State == PodExited && p.ExitCode == 0 && (p.Restart == schema.RestartNo || p.Restart == schema.RestartOnFailure)
+}
+
 // Leftover tells whether the pod is none, but stands for objects that are left of a
 // deployment, such as its Service: if it is declared no more, they are to be removed.
 func (p Pod) Leftover() bool { return p.State == PodAbsent && p.SpecHash == "" }

@@ -19,6 +19,8 @@ type Image struct {
 	// Exits tells that a container ends by itself, After its start, with ExitCode.
 	Exits    bool
 	ExitCode int
+	// Graceful tells that a container ends with code 0 when it is stopped.
+	Graceful bool
 	// HealthCheck tells that the image has a health check of its own. With one, its
 	// own or the pod's, a container is healthy After its start, or Unhealthy then,
 	// or Starting forever.

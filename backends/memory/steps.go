@@ -82,7 +82,9 @@ func (s steps) change(c *container, step rollout.Step) error {
 	case rollout.Start:
 		return s.start(c)
 	case rollout.Stop:
-		c.end(stopCode)
+		if c.end(stopCode); c.image.Graceful {
+			c.ExitCode = 0
+		}
 		s.wrote(c, "stopped", s.report, "stop")
 	case rollout.GiveUp:
 		c.end(c.ExitCode)

@@ -166,7 +166,7 @@ func (o *world) restore(p *backends.Pod) []Step {
 		return []Step{step(Unpause, p, "it was paused")}
 	case p.State == backends.PodCreated:
 		return []Step{step(Start, p, "it was made but not started")}
-	case p.State != backends.PodExited || complete(p) || p.Restart == schema.RestartNo:
+	case p.State != backends.PodExited || p.Complete() || p.Restart == schema.RestartNo:
 		return nil
 	}
 	return o.start(p, "it was stopped")

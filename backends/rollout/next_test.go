@@ -468,3 +468,37 @@ func TestRevertDuringRecreate(t *testing.T) {
 		})
 	}
 }
+
+// A revert after the rollout failed starts what was stopped for it, whenever Berth
+// dies meanwhile: what failed is kept until then, for it alone tells that the other
+// one did not end by itself.
+func TestRevertAfterFailedRecreate(t *testing.T) {
+	for _, policy := range (schema.RestartPolicy("")).Values() {
+		for died := range 4 { // before that step; 0: never
+			before, after := workload(well, 1, recreate), noRollback(workload(sick, 1, recreate))
+			before.Pod.Restart = schema.RestartPolicy(policy)
+			m := newModel()
+			if _, err := m.converge(before); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := m.converge(after); err != nil {
+				t.Fatal(err)
+			}
+			m.pod("c1").ExitCode = 0
+			if got, want := m.standing(), "c1 well exited, c2 sick failed"; got != want {
+				t.Fatalf("pods %q, want %q", got, want)
+			}
+			m.dieIn = died
+			if _, err := m.apply(before); err != nil && died == 0 {
+				t.Fatal(err)
+			}
+			m.dieIn = 0
+			if p, err := m.converge(before); err != nil || p.Phase != backends.PhaseReady {
+				t.Errorf("phase %s (%s), %v", p.Phase, p.Reason, err)
+			}
+			if got, want := m.standing(), "c1 well running"; got != want {
+				t.Errorf("%s, died before step %d: pods %q, want %q", policy, died, got, want)
+			}
+		}
+	}
+}

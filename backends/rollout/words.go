@@ -30,7 +30,10 @@ func (o *world) pending() string {
 func (o *world) gaveUp(p *backends.Pod, why string) string {
 	text := fmt.Sprintf("%s %s was given up: replica %d: %s", o.w.Release, o.w.Flavour, p.Ordinal, why)
 	for _, r := range o.replicas {
-		if r.old != nil && o.good(r.old) {
+		if r.old == nil {
+			continue
+		}
+		if ready, _ := r.old.Ready(o.now); ready {
 			text += fmt.Sprintf("; %s %s runs on", r.old.Release, r.old.Flavour)
 			break
 		}

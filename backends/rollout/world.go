@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/berthdev/berth/backends"
-	"github.com/berthdev/berth/schema"
 )
 
 // A replica is one ordinal of the deployment with the pods that count for it.
@@ -53,6 +52,7 @@ func (o *world) wants(ordinal int) bool { return ordinal >= 0 && ordinal < len(o
 // sort gives each pod its place, or removes it.
 func (o *world) sort(pods []backends.Pod) {
 	spec, input := o.w.SpecHash(), o.w.InputHash()
+	var changed []*backends.Pod // that failed with another input
 	for i := range pods {
 		p := &pods[i]
 		switch {
@@ -64,7 +64,7 @@ func (o *world) sort(pods []backends.Pod) {
 		case !o.wants(p.Ordinal):
 			o.remove(p, fmt.Sprintf("%d replicas are wanted", len(o.replicas)))
 		case p.State == backends.PodFailed && p.InputHash != input:
-			o.remove(p, "what failed has changed")
+			changed = append(changed, p)
 		case p.State == backends.PodFailed:
 			if o.failed == nil {
 				o.failed = p
@@ -75,6 +75,11 @@ func (o *world) sort(pods []backends.Pod) {
 			o.remove(p, "it never ran and is not wanted any more")
 		default:
 			o.keep(p, &o.replicas[p.Ordinal].old)
+		}
+	}
+	for _, p := range changed {
+		if c := o.replicas[p.Ordinal].current; c == nil || !o.overtaken(c) { // else it tells that c did not end by itself
+			o.remove(p, "what failed has changed")
 		}
 	}
 }
@@ -112,13 +117,7 @@ func step(verb Verb, p *backends.Pod, reason string) Step {
 // good tells whether the pod is ready, or ended as it may.
 func (o *world) good(p *backends.Pod) bool {
 	ready, _ := p.Ready(o.now)
-	return ready || complete(p) && !o.overtaken(p)
-}
-
-// complete tells whether the pod ended with success and is to stay so.
-func complete(p *backends.Pod) bool {
-	return p.State == backends.PodExited && p.ExitCode == 0 &&
-		(p.Restart == schema.RestartNo || p.Restart == schema.RestartOnFailure)
+	return ready || p.Complete() && !o.overtaken(p)
 }
 
 // overtaken tells whether a pod that ended may have been stopped for another one

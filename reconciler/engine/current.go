@@ -28,16 +28,23 @@ func (e *Engine) current() (v view, behind bool) {
 
 // input gathers what the planner needs. The caller holds mu for as long as it is used.
 func (e *Engine) input(v view, now time.Time) planner.Input {
+	held := 0
+	if e.judged {
+		held = heldOf(e.plan)
+	}
+	if held > 0 {
+		held += e.late
+	}
 	return planner.Input{
 		Desired: v.State, Catalog: v.catalog,
 		Backends: e.world.backends, Pods: e.world.pods, Now: now,
 		Unreadable: e.unreadable(v), Rewound: e.rewound(v), Confirmed: v.Confirmed,
-		HeldOf: heldOf(e.plan), First: !e.judged,
+		HeldOf: held, First: !e.judged,
 	}
 }
 
-// heldOf returns against what the removals were measured that a plan held for their
-// number; 0: it held none.
+// heldOf returns against what the removals were measured of which a plan found too
+// many; 0: it did not.
 func heldOf(p *planner.Plan) int {
 	if p == nil || !p.Guard().TooMany() {
 		return 0

@@ -120,6 +120,7 @@ type Engine struct {
 	view      view          // what was planned
 	plan      *planner.Plan // nil: nothing was planned yet
 	judged    bool          // whether a plan was made that knew what runs
+	late      int           // deployments that ran already, and came to be known since the last plan
 	moved     bool          // whether a backend answers or offers otherwise than the view shows
 	unseen    bool          // whether something changed that the view does not show, besides deployments
 	statuses  map[string]*status

@@ -214,3 +214,26 @@ func (b *slowList) Pods(ctx context.Context) ([]backends.Pod, error) {
 	time.Sleep(time.Duration(b.delay.Load()))
 	return pods, err
 }
+
+// An engine that is configured twice is told of: what leaves the one for the other
+// would be removed, and made again, for ever.
+func TestAnEngineThatIsConfiguredTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		r.engines = append(r.engines, r.engines[0])
+		r.start()
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		time.Sleep(time.Hour) // it is listed many times
+		pods := r.pods("one")
+		r.engines = r.engines[:1]
+		if n := r.writes(); n != 3 { // its network and itself, which is made and started
+			t.Errorf("%d writes, and pods %+v", n, pods)
+		}
+		r.expect("one", engine.StateReady, "on b0")
+		if problem := r.engine.View().Backends[1].Problem; !strings.Contains(problem, "it is the same engine as backend b0") {
+			t.Errorf("the other backend's problem is %q", problem)
+		}
+		r.stop()
+	})
+}

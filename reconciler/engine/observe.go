@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berthdev/berth/backends"
+	"github.com/berthdev/berth/schema"
 )
 
 // observe keeps the world current with one backend until ctx ends: it follows
@@ -110,7 +111,15 @@ func (w *worker) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !w.known {
+	e.mu.Lock()
+	other := e.world.alsoOn(w.index, pods)
+	e.mu.Unlock()
+	if other != "" {
+		return &schema.Error{Op: "list", Resource: "backend " + w.backend.Name(), Kind: schema.Invalid,
+			Err: fmt.Errorf("it is the same engine as backend %s", other), Hint: "configure each engine once"}
+	}
+	first := !w.known
+	if first {
 		w.known = true
 		e.recallRollouts(pods, time.Now())
 	}
@@ -119,9 +128,13 @@ func (w *worker) list(ctx context.Context) error {
 	back := b.Problem != ""
 	moved := back || !reflect.DeepEqual(b.Capacity, capacity)
 	e.unseen, e.replan, e.moved = e.unseen || moved, e.replan || moved, e.moved || moved
+	seen := len(e.world.pods)
 	for _, name := range e.world.listed(w.index, capacity, pods, asked) {
 		e.doubt(name, listed)
 		e.dirty[name] = true
+	}
+	if first {
+		e.late += max(0, len(e.world.pods)-seen)
 	}
 	e.mu.Unlock()
 	if back {

@@ -275,3 +275,73 @@ func TestABackendThatAnswersAgainUnnoticed(t *testing.T) {
 		r.stop()
 	})
 }
+
+// A pod that ended with success because it was stopped for another one is not taken
+// for one that is at its end.
+func TestStoppedForAnotherIsNotReady(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		version := func(v string) func(*schema.Deployment) {
+			return func(d *schema.Deployment) {
+				rollback := false
+				d.Version, d.Restart = v, schema.RestartOnFailure
+				d.Rollout.Strategy, d.Rollout.Rollback = schema.Recreate, &rollback
+			}
+		}
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{Graceful: true})
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{HealthCheck: true, Unhealthy: true, After: time.Second})
+		r.publish("0.1.0", "0.2.0")
+		r.declare(hello("one", version("0.1.0")))
+		r.declare(hello("one", version("0.2.0")))
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up")
+		if pods := r.pods("one"); len(pods) != 2 || pods[0].State != backends.PodExited || pods[0].ExitCode != 0 {
+			t.Fatalf("pods %+v", pods)
+		}
+		r.engine.Changed(engine.Change{Deployments: r.swap(hello("one", version("0.1.0")))})
+		if s := r.status("one"); s.State != engine.StateProgressing { // it was started, and has to run for a while
+			t.Errorf("it is %s: %s", s.State, s.Reason)
+		}
+		if n := strings.Count(r.log.String(), "commit success"); n != 1 {
+			t.Errorf("success was told %d times", n)
+		}
+		r.settle()
+		r.expect("one", engine.StateReady, "1 of 1 running")
+	})
+}
+
+// What ended with success and is to stay so is as it should be: what depends on it
+// goes on, and it may be suspended.
+func TestWhatIsCompleteIsReady(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.engines[0].SetImage("hello:0.1.0", memory.Image{Exits: true, After: time.Second})
+		r.publish("0.1.0")
+		once := func(d *schema.Deployment) { d.Restart = schema.RestartOnFailure }
+		r.declare(hello("job", once), hello("next", once, func(d *schema.Deployment) { d.DependsOn = []string{"job"} }))
+		r.expect("job", engine.StateReady, "1 of 1")
+		r.expect("next", engine.StateReady, "1 of 1")
+		r.declare(hello("job", once, func(d *schema.Deployment) { d.Suspend = true }))
+		r.expect("job", engine.StateHeld, "suspended")
+		if o := r.engine.Outcome(); o.Verdict != engine.Success {
+			t.Errorf("outcome %+v", o)
+		}
+	})
+}
+
+// That the former release runs on is said of a failed rollout only as long as it does.
+func TestWhatRunsOnAfterAFailure(t *testing.T) {
+	bubble(t, 1, func(r *rig) {
+		r.publish("0.1.0")
+		r.declare(hello("one", func(d *schema.Deployment) { d.Restart = schema.RestartNo }))
+		r.engines[0].SetImage("hello:0.2.0", memory.Image{HealthCheck: true, Unhealthy: true, After: time.Second})
+		r.publish("0.1.0", "0.2.0")
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; 0.1.0 cpu runs on; not tried again")
+		if pods := r.pods("one"); len(pods) != 2 || !r.engines[0].Crash(pods[0].ID, 3) {
+			t.Fatalf("pods %+v", pods)
+		}
+		r.settle()
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; not tried again")
+		r.stop()
+		r.start()
+		r.settle()
+		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; not tried again")
+	})
+}

@@ -106,7 +106,7 @@ func (e *Engine) planOnce(v view, now time.Time) {
 	default:
 		e.plan = e.plan.Revise(in, names)
 	}
-	e.judged = e.judged || e.world.asked()
+	e.judged, e.late = e.judged || e.world.asked(), 0
 	e.view, e.replan, e.rewind.news, e.unseen = v, false, false, true
 	clear(e.dirty)
 	e.metrics.planned(time.Since(now), len(e.plan.Planned()))
@@ -279,7 +279,7 @@ func (e *Engine) replaced(s *status, d planner.Decision, now time.Time) bool {
 	}
 	there := map[int]bool{}
 	for _, p := range ofSpec(e.world.podsOn(d.Backend, d.Deployment), d.Workload.SpecHash()) {
-		if good([]backends.Pod{p}, now) > 0 && p.Ordinal < d.Workload.Replicas {
+		if is, _ := p.Ready(now); is && p.Ordinal >= 0 && p.Ordinal < d.Workload.Replicas { // one that ended may have been stopped for another
 			there[p.Ordinal] = true
 		}
 	}

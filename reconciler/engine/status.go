@@ -163,7 +163,7 @@ func (e *Engine) noteHeld(s *status, d planner.Decision, now time.Time) {
 		for _, b := range e.world.backends {
 			switch {
 			case b.Problem == "":
-				seen += ready(e.world.podsOn(b.Name, d.Deployment), now)
+				seen += good(e.world.podsOn(b.Name, d.Deployment), now)
 			case silent == "" || len(e.world.podsOn(b.Name, d.Deployment)) > 0:
 				silent = b.Name
 			}
@@ -267,7 +267,11 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 			e.markDirty(d.Deployment)
 		}
 	case d.Action == planner.Hold && s.State == StateFailed && p.Phase != backends.PhaseReady:
-		// The plan has told the failure, as the pods remember it; what ran before comes back.
+		// The plan has told the failure, as the pods remember it; what ran before comes
+		// back, or does not run on.
+		if p.Phase == backends.PhaseFailed {
+			e.turn(s, StateFailed, p.Reason, about)
+		}
 		e.turnRollout(d, journal.Failed, s.Reason)
 	case p.Phase == backends.PhaseFailed:
 		e.turn(s, StateFailed, p.Reason, about)

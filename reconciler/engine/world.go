@@ -7,7 +7,6 @@ import (
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/reconciler/planner"
-	"github.com/berthdev/berth/schema"
 )
 
 // notAsked is the problem of a backend before the first answer or error.
@@ -80,6 +79,22 @@ func (w *world) listed(backend int, capacity backends.Capacity, pods []backends.
 	maps.DeleteFunc(seen.heard, past)
 	slices.Sort(changed)
 	return changed
+}
+
+// alsoOn returns another backend that was seen to have one of a backend's pods: then
+// both are one engine, and what is removed from the one would be gone from the other.
+// Empty: there is none.
+func (w *world) alsoOn(backend int, pods []backends.Pod) string {
+	name := w.backends[backend].Name
+	for i := range pods {
+		p := &pods[i]
+		for _, o := range w.pods[p.Deployment] {
+			if o.Backend != name && p.State != backends.PodAbsent && o.ID == p.ID && o.CreatedAt.Equal(p.CreatedAt) {
+				return o.Backend
+			}
+		}
+	}
+	return ""
 }
 
 // observed takes in the pods that a worker saw of one deployment, which it began
@@ -222,8 +237,7 @@ func ready(pods []backends.Pod, now time.Time) int {
 func good(pods []backends.Pod, now time.Time) int {
 	n := ready(pods, now)
 	for i := range pods {
-		p := &pods[i]
-		if p.State == backends.PodExited && p.ExitCode == 0 && (p.Restart == schema.RestartNo || p.Restart == schema.RestartOnFailure) {
+		if pods[i].Complete() {
 			n++
 		}
 	}

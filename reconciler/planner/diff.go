@@ -21,7 +21,7 @@ func (g *planning) compare(s *subject, c *candidate, d Decision) Decision {
 	want := g.want(s, c)
 	d.Workload = want.workload
 	if p := s.failedBefore(want, d.Backend); p != nil {
-		d.Action, d.Kind, d.Reason = Hold, schema.Invalid, failedReason(p, d)
+		d.Action, d.Kind, d.Reason = Hold, schema.Invalid, g.failedReason(s, p, d)
 		return d
 	}
 	d.Leave = s.leave(d.Backend)
@@ -91,10 +91,15 @@ func (s *subject) failedBefore(want *wanted, backend string) *backends.Pod {
 }
 
 // failedReason says it as the backend does, so that a restart brings no news.
-func failedReason(p *backends.Pod, d Decision) string {
+func (g *planning) failedReason(s *subject, p *backends.Pod, d Decision) string {
 	text := fmt.Sprintf("%s %s was given up: replica %d: %s", d.Release, d.Flavour, p.Ordinal, p.GivenUp())
-	if d.From.Release != "" && d.From.SpecHash != p.SpecHash {
-		text += fmt.Sprintf("; %s %s runs on", d.From.Release, d.From.Flavour)
+	for i := range s.pods {
+		if o := &s.pods[i]; o.SpecHash != p.SpecHash {
+			if ready, _ := o.Ready(g.in.Now); ready {
+				text += fmt.Sprintf("; %s %s runs on", o.Release, o.Flavour)
+				break
+			}
+		}
 	}
 	return text + "; not tried again until the input changes"
 }
@@ -285,7 +290,7 @@ func (g *planning) dependencies(s *subject) verdict {
 		}
 		ready := 0
 		for i := range g.in.Pods[name] {
-			if is, _ := g.in.Pods[name][i].Ready(g.in.Now); is {
+			if is, _ := g.in.Pods[name][i].Ready(g.in.Now); is || g.in.Pods[name][i].Complete() {
 				ready++
 			}
 		}

@@ -16,15 +16,15 @@ type Guard struct {
 	Former  int    // how many ran before what the same commit brings; what Orphans is measured against
 	Reason  string // why none is removed; empty: they are
 	Kind    schema.ErrorKind
+	many    bool // Orphans are too many, and nothing confirms that
 }
 
 // Active tells whether removals are held back.
 func (g Guard) Active() bool { return g.Reason != "" }
 
-// TooMany tells whether removals are held back because they are too many.
-func (g Guard) TooMany() bool {
-	return g.Kind == schema.Invalid && g.Former >= guardFrom && 2*g.Orphans > g.Former
-}
+// TooMany tells whether removals are held back because they are too many, or would be
+// if nothing else held them.
+func (g Guard) TooMany() bool { return g.many }
 
 // guardFrom is how many deployments must run for their number to be guarded.
 const guardFrom = 4
@@ -45,13 +45,14 @@ func (g *Guard) count(r *record, sign int) {
 func (g *planning) judge() {
 	now := &g.guard
 	now.Reason, now.Kind, now.Former = "", "", g.former()
+	now.many = now.Former >= guardFrom && 2*now.Orphans > now.Former && !g.in.Confirmed
 	switch {
 	case g.in.Unreadable != "":
 		now.Reason, now.Kind = "nothing is removed: "+g.in.Unreadable, schema.Waiting
 	case g.in.Confirmed:
 	case g.in.Rewound != "":
 		now.Reason, now.Kind = "nothing is removed: "+g.in.Rewound+confirmHint, schema.Invalid
-	case now.Former >= guardFrom && 2*now.Orphans > now.Former:
+	case now.many:
 		now.Reason = fmt.Sprintf("%d of %d running deployments are declared no more (%s), which is more than half%s",
 			now.Orphans, now.Former, g.nameOrphans(), confirmHint)
 		now.Kind = schema.Invalid
@@ -60,8 +61,9 @@ func (g *planning) judge() {
 
 // former returns how many deployments ran before what the commit brings. What it
 // adds in place of what it removes must not lift the guard once it runs: so what was
-// counted when removals were held stands until they are not, and what was made of
-// the very commit does not count when nobody knows how it was.
+// counted when removals were too many stands until they are not, whatever else held
+// them meanwhile; and what was made of the very commit does not count when nobody
+// knows how it was.
 func (g *planning) former() int {
 	n := g.guard.Running
 	if g.in.HeldOf > 0 {

@@ -67,8 +67,8 @@ type Input struct {
 	Rewound string
 	// Confirmed tells that the commit confirms the removals that it brings.
 	Confirmed bool
-	// HeldOf is [Guard.Former] of the plan before, if that held removals because
-	// they are too many; else 0.
+	// HeldOf is [Guard.Former] of the plan before, if that knew what runs and found
+	// too many removals; else 0. See [Guard.TooMany].
 	HeldOf int
 	// First tells that no plan was made yet that knew what runs.
 	First bool

@@ -72,18 +72,21 @@ func TestARepublishedReleaseIsNoFailure(t *testing.T) {
 	}
 }
 
-// What waits while its pods run has not failed.
+// What waits while its pods run, or have done what they were to do, has not failed.
 func TestWhatWaitsForARepoIsNoFailure(t *testing.T) {
-	bubble(t, func(r *rig) {
-		r.publish("1.0.0")
-		r.declare("one", hello("one"))
-		r.settle()
-		r.outbox.take()
-		r.image("a2", "other", catalog.Change{Repo: catalog.Repo{Name: "aa", URL: "aa", Priority: 10}})
-		if got := r.states("desired d1 berth"); got != "pending" {
-			t.Errorf("it said %q of a deployment that runs and waits for a repo", got)
-		}
-	})
+	for name, image := range map[string]memory.Image{"runs": {}, "is complete": {Exits: true, After: time.Second}} {
+		bubble(t, func(r *rig) {
+			r.machine.SetImage("hello:1.0.0", image)
+			r.publish("1.0.0")
+			r.declare("one", hello("one", func(d *schema.Deployment) { d.Restart = schema.RestartOnFailure }))
+			r.settle()
+			r.outbox.take()
+			r.image("a2", "other", catalog.Change{Repo: catalog.Repo{Name: "aa", URL: "aa", Priority: 10}})
+			if got := r.states("desired d1 berth"); got != "pending" {
+				t.Errorf("it said %q of a deployment that %s and waits for a repo", got, name)
+			}
+		})
+	}
 }
 
 // Nothing that stands is taken back because app repos are read after a start.

@@ -69,10 +69,16 @@ func (d *desiredReport) fall(name string, state forge.State) {
 	d.fallen[name] = state
 }
 
-// runs tells whether as many pods of a deployment are ready as it declares.
+// runs tells whether as many pods of a deployment are ready, or complete, as it declares.
 func runs(v *engine.View, s *engine.Status) bool {
 	doc, declared := v.State.Deployment(s.Deployment)
-	return declared && s.Ready(time.Now()) >= doc.ReplicaCount()
+	good := s.Ready(time.Now())
+	for _, p := range s.Pods {
+		if p.Complete() {
+			good++
+		}
+	}
+	return declared && good >= doc.ReplicaCount()
 }
 
 // silent tells whether a backend does not answer.
