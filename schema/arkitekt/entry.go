@@ -140,8 +140,8 @@ func (r *reader) usable(node *yaml.Node, path, what, value string, most int) boo
 	switch {
 	case len(value) > most:
 		r.problem(node, path, fmt.Sprintf("the %s is longer than %d bytes", what, most), "shorten it")
-	case strings.ContainsFunc(value, unicode.IsControl):
-		r.problem(node, path, fmt.Sprintf("the %s %q holds a control character", what, value), "remove it")
+	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) || c == unicode.ReplacementChar }):
+		r.problem(node, path, fmt.Sprintf("the %s %q holds a character that cannot be shown", what, value), "remove it")
 	default:
 		return true
 	}
