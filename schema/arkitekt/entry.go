@@ -170,15 +170,11 @@ func (r *reader) scopes(path string, node *yaml.Node) []string {
 			scopes = append(scopes, scope)
 		}
 	}
-	for _, i := range items(node, scalarField("name", "key", "identifier")) {
+	for _, i := range words(node, scalarField("name", "key", "identifier")) {
 		switch {
 		case i.key != nil:
-			if strings.ToLower(text(i.node)) != "false" {
+			if !falsehood(i.node) {
 				add(i.name())
-			}
-		case isScalar(node):
-			for _, scope := range strings.FieldsFunc(text(node), func(c rune) bool { return c == ',' || unicode.IsSpace(c) }) {
-				add(scope)
 			}
 		case name(i.node) != "":
 			add(name(i.node))
