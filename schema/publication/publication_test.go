@@ -76,6 +76,7 @@ func TestRead(t *testing.T) {
 			[]string{"B", "b 2 vanilla i", "notice f:2:31"}},
 		{"Arkitekt's, half of it broken", "deployments:\n- {identifier: b, version: 1}\n- {identifier: b, version: 2, image: i}\n",
 			[]string{"B", "b 2 vanilla i", "error f:2:3 the entry lacks image"}},
+		{"Arkitekt's, with an apiVersion", "apiVersion: 1\ndeployments: [{identifier: b, version: 1, image: i}]\n", []string{"B", "b 1 vanilla i"}},
 		{"of Kubernetes", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n", []string{"unknown", "notice f:1:1"}},
 		{"of the desired state", "kind: Deployment\nname: web\napp: org.example.app\n", []string{"desired", "notice f:1:1"}},
 		{"a configuration", "desired: {url: x}\nlisten: ':1'\n", []string{"config", "notice f:1:1"}},
