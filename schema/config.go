@@ -3,7 +3,7 @@ package schema
 // Config configures the server. Everything has a default: a desired-state URL
 // and a Docker Engine on this machine are enough.
 type Config struct {
-	Instance    string          `json:"instance,omitempty" doc:"The name of this Berth; every object it makes carries it, and what carries it is taken for its own: each that uses the same engine needs another. Default: the last element of the desired-state URL, without .git." example:"lab"`
+	Instance    string          `json:"instance,omitempty" rule:"label" doc:"The name of this Berth; every object it makes carries it, and what carries it is taken for its own: each that uses the same engine needs another. Default: the last element of the desired-state URL, without .git." example:"lab"`
 	Listen      string          `json:"listen,omitempty" doc:"The address that it serves on." default:"127.0.0.1:8484"`
 	DataDir     string          `json:"dataDir,omitempty" doc:"Where mirrors of repositories are kept; all of it can be fetched again." default:"/var/lib/berth, or ~/.local/share/berth for a user"`
 	Desired     Desired         `json:"desired,omitzero" doc:"Where the desired state is."`
@@ -23,8 +23,8 @@ type Config struct {
 // the first backend that is a cluster.
 type LeaderElection struct {
 	Enabled   bool   `json:"enabled,omitempty" doc:"Whether there may be several replicas. One leads, the others look on and take over when it goes."`
-	Namespace string `json:"namespace,omitempty" doc:"The namespace of the Lease. Default: that of Berth's service account, or of the kubeconfig's context."`
-	Lease     string `json:"lease,omitempty" doc:"The name of the Lease. Default: berth- and the name of the instance."`
+	Namespace string `json:"namespace,omitempty" rule:"label" doc:"The namespace of the Lease. Default: that of Berth's service account, or of the kubeconfig's context."`
+	Lease     string `json:"lease,omitempty" rule:"object" doc:"The name of the Lease. Default: berth- and the name of the instance."`
 }
 
 // Access says who may ask the API: this machine without a token, unless that is
@@ -37,9 +37,9 @@ type Access struct {
 // Token is who a bearer token stands for. Of the token itself only its hash is
 // known here, so that whoever reads the configuration cannot use it.
 type Token struct {
-	Name string `json:"name" required:"true" doc:"Whose it is; what is asked for with it is recorded under this name. A DNS label." example:"ci"`
+	Name string `json:"name" rule:"label" required:"true" doc:"Whose it is; what is asked for with it is recorded under this name. A DNS label." example:"ci"`
 	Role Role   `json:"role" required:"true" doc:"viewer may look; admin may also ask for work."`
-	Hash string `json:"hash" required:"true" doc:"sha256: and the SHA-256 of the token in hex, as 'berth token' prints it."`
+	Hash string `json:"hash" rule:"hash" required:"true" doc:"sha256: and the SHA-256 of the token in hex, as 'berth token' prints it."`
 }
 
 // LocalAccess is what a request from this machine may do without a token.
@@ -86,7 +86,7 @@ type Credential struct {
 	Host           string `json:"host" required:"true" doc:"The host, or host:port." example:"git.example.org"`
 	Forge          Forge  `json:"forge,omitempty" doc:"What runs there. Default: told by the host."`
 	Username       string `json:"username,omitempty" doc:"The user name; a token alone needs none."`
-	TokenEnv       string `json:"tokenEnv,omitempty" doc:"The environment variable that holds the token or password."`
+	TokenEnv       string `json:"tokenEnv,omitempty" rule:"env" doc:"The environment variable that holds the token or password."`
 	TokenFile      string `json:"tokenFile,omitempty" doc:"The file that holds the token or password."`
 	SSHKeyFile     string `json:"sshKeyFile,omitempty" doc:"The private key for ssh."`
 	KnownHostsFile string `json:"knownHostsFile,omitempty" doc:"The host keys that are trusted." default:"~/.ssh/known_hosts and /etc/ssh/ssh_known_hosts"`
@@ -121,7 +121,7 @@ func (Forge) Values() []string {
 
 // Webhooks says how webhooks are verified. Without a secret none is accepted.
 type Webhooks struct {
-	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
+	SecretEnv  string `json:"secretEnv,omitempty" rule:"env" doc:"The environment variable that holds the secret."`
 	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
 	// Repos have a secret of their own beside the one above, which wakes them too.
 	Repos []WebhookRepo `json:"repos,omitempty" doc:"Repos with a secret of their own: it signs deliveries to /webhooks/FORGE/REPO, and wakes only that repo."`
@@ -129,8 +129,8 @@ type Webhooks struct {
 
 // WebhookRepo is the secret of one repository.
 type WebhookRepo struct {
-	Repo       string `json:"repo" required:"true" doc:"The name of its Repo document, or desired-state for the desired-state repository." example:"apps"`
-	SecretEnv  string `json:"secretEnv,omitempty" doc:"The environment variable that holds the secret."`
+	Repo       string `json:"repo" rule:"label" required:"true" doc:"The name of its Repo document, or desired-state for the desired-state repository." example:"apps"`
+	SecretEnv  string `json:"secretEnv,omitempty" rule:"env" doc:"The environment variable that holds the secret."`
 	SecretFile string `json:"secretFile,omitempty" doc:"The file that holds the secret."`
 }
 
@@ -174,28 +174,28 @@ func (BackendType) Values() []string {
 
 // BackendConfig is one backend.
 type BackendConfig struct {
-	Name        string      `json:"name" required:"true" doc:"The backend's name; a DNS label." example:"lab"`
+	Name        string      `json:"name" rule:"label" required:"true" doc:"The backend's name; a DNS label." example:"lab"`
 	Type        BackendType `json:"type" required:"true" doc:"The kind of engine."`
 	Host        string      `json:"host,omitempty" doc:"Docker: where the engine is, as unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST. Default: DOCKER_HOST, or the local socket."`
 	TLS         *TLSConfig  `json:"tls,omitempty" doc:"Docker over tcp: certificates."`
 	Address     string      `json:"address,omitempty" doc:"Where published ports are reached. Default: the engine's host, or 127.0.0.1."`
-	Workers     int         `json:"workers,omitempty" doc:"How many deployments are worked on at once. One that waits for long, for an image or for a pod to end, gives way to another; ten times as many may wait." default:"8"`
+	Workers     int         `json:"workers,omitempty" range:"0,1000" doc:"How many deployments are worked on at once. One that waits for long, for an image or for a pod to end, gives way to another; ten times as many may wait." default:"8"`
 	PullTimeout *Duration   `json:"pullTimeout,omitempty" doc:"How long the pull of one image may take." default:"30m"`
 	PruneImages bool        `json:"pruneImages,omitempty" doc:"Remove images that Berth pulled and that no pod or release needs any more."`
-	Priority    int         `json:"priority,omitempty" doc:"Which backend is preferred when several fit: the highest."`
+	Priority    int         `json:"priority,omitempty" range:"-1000000,1000000" doc:"Which backend is preferred when several fit: the highest."`
 	Allow       Allow       `json:"allow,omitzero" doc:"What deployments may do that reaches out of their container."`
 	Capacity    Offer       `json:"capacity,omitzero" doc:"What the backend offers, where the engine cannot tell or tells too much."`
 	Kubeconfig  string      `json:"kubeconfig,omitempty" doc:"Kubernetes: the kubeconfig file. Default: the service account of the pod that Berth runs in; else KUBECONFIG, or ~/.kube/config."`
 	Context     string      `json:"context,omitempty" doc:"Kubernetes: the context in it. Default: its current one."`
-	Namespace   string      `json:"namespace,omitempty" doc:"Kubernetes: the namespace in which objects are made. Default: that of the context, or of the service account."`
+	Namespace   string      `json:"namespace,omitempty" rule:"label" doc:"Kubernetes: the namespace in which objects are made. Default: that of the context, or of the service account."`
 	Namespaces  *Namespaces `json:"namespaces,omitempty" doc:"Kubernetes: a namespace for each user or group."`
 	AllowExec   bool        `json:"allowExec,omitempty" doc:"Kubernetes: whether the kubeconfig may name a program that is run to log in."`
 
-	ServiceAccount   string   `json:"serviceAccount,omitempty" doc:"Kubernetes: the service account of pods; its token is not given to them. Default: the namespace's own."`
-	ImagePullSecrets []string `json:"imagePullSecrets,omitempty" doc:"Kubernetes: the secrets with which images are pulled; each namespace must have them." example:"registry"`
+	ServiceAccount   string   `json:"serviceAccount,omitempty" rule:"object" doc:"Kubernetes: the service account of pods; its token is not given to them. Default: the namespace's own."`
+	ImagePullSecrets []string `json:"imagePullSecrets,omitempty" rule:"object" doc:"Kubernetes: the secrets with which images are pulled; each namespace must have them." example:"registry"`
 	Tolerations      []string `json:"tolerations,omitempty" doc:"Kubernetes: the keys of node taints that pods put up with; nodes with other ones are left out." example:"example.org/lab"`
 
-	StorageClass  string        `json:"storageClass,omitempty" doc:"Kubernetes: the class of named volumes. Default: the cluster's."`
+	StorageClass  string        `json:"storageClass,omitempty" rule:"object" doc:"Kubernetes: the class of named volumes. Default: the cluster's."`
 	StorageSize   *Bytes        `json:"storageSize,omitempty" doc:"Kubernetes: how much a named volume asks for." default:"10Gi"`
 	StorageAccess StorageAccess `json:"storageAccess,omitempty" doc:"Kubernetes: who may mount a named volume at once. With ReadWriteOnce, the pods of one node: then an old pod goes before a new one comes." default:"ReadWriteOnce"`
 }
@@ -237,10 +237,10 @@ type TLSConfig struct {
 // Allow says what deployments may do that reaches out of their container.
 // Nothing of it is allowed by default.
 type Allow struct {
-	HostPaths    []string `json:"hostPaths,omitempty" doc:"Folders of the host that may be mounted, with all below them." example:"/srv/data"`
+	HostPaths    []string `json:"hostPaths,omitempty" rule:"path" doc:"Folders of the host that may be mounted, with all below them." example:"/srv/data"`
 	Privileged   bool     `json:"privileged,omitempty" doc:"Whether pods may be privileged."`
 	HostNetwork  bool     `json:"hostNetwork,omitempty" doc:"Whether pods may use the host's network."`
-	Capabilities []string `json:"capabilities,omitempty" doc:"Linux capabilities that may be added beyond Docker's default; ALL allows any." example:"SYS_PTRACE"`
+	Capabilities []string `json:"capabilities,omitempty" rule:"capability" doc:"Linux capabilities that may be added beyond Docker's default; ALL allows any." example:"SYS_PTRACE"`
 }
 
 // Offer is what a backend offers. A field that is not set is taken from the engine.

@@ -2,7 +2,9 @@ package schema
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -171,7 +173,10 @@ func setScalar(v reflect.Value, text string, f *field) (message, hint string) {
 		v.SetBool(text == "true")
 	default:
 		n, err := strconv.ParseInt(text, 10, 32)
-		if err != nil {
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return fmt.Sprintf("%q is out of range", clip(text)), fmt.Sprintf("use at most %d", math.MaxInt32)
+		case err != nil:
 			return fmt.Sprintf("%q is no whole number", clip(text)), "write digits alone"
 		}
 		v.SetInt(n)

@@ -12,18 +12,18 @@ type Position struct {
 // Deployment declares that a release of an app shall run. It stands in the
 // desired-state repository. What it sets of [Container] overrides the flavour.
 type Deployment struct {
-	Name      string   `json:"name" required:"true" doc:"The deployment's name, unique in the desired state; a DNS label." example:"stardist-john"`
-	App       string   `json:"app" required:"true" doc:"The identifier of the app." example:"org.stardist"`
+	Name      string   `json:"name" rule:"label" required:"true" doc:"The deployment's name, unique in the desired state; a DNS label." example:"stardist-john"`
+	App       string   `json:"app" rule:"identifier" required:"true" doc:"The identifier of the app." example:"org.stardist"`
 	Version   string   `json:"version,omitempty" doc:"An exact version, a channel or a SemVer range; tried in this order. Default: the newest release that is no prerelease." example:"^0.4"`
-	Flavour   string   `json:"flavour,omitempty" doc:"The flavour to run. Default: the best that fits."`
-	Backend   string   `json:"backend,omitempty" doc:"The backend to run on. Default: the best that fits."`
+	Flavour   string   `json:"flavour,omitempty" rule:"flavour" doc:"The flavour to run. Default: the best that fits."`
+	Backend   string   `json:"backend,omitempty" rule:"label" doc:"The backend to run on. Default: the best that fits."`
 	User      string   `json:"user,omitempty" doc:"On whose behalf it runs."`
-	Scopes    []string `json:"scopes,omitempty" doc:"Access rights that are granted. A release that needs more is refused."`
-	Replicas  *int     `json:"replicas,omitempty" doc:"How many pods run." default:"1"`
-	DependsOn []string `json:"dependsOn,omitempty" doc:"Deployments that must be ready first."`
+	Scopes    []string `json:"scopes,omitempty" rule:"scope" doc:"Access rights that are granted. A release that needs more is refused."`
+	Replicas  *int     `json:"replicas,omitempty" range:"0,1000" doc:"How many pods run." default:"1"`
+	DependsOn []string `json:"dependsOn,omitempty" rule:"label" doc:"Deployments that must be ready first."`
 	Rollout   Rollout  `json:"rollout,omitzero" doc:"How pods are replaced."`
 	Suspend   bool     `json:"suspend,omitempty" doc:"Leave everything as it is: pods run on, nothing is changed."`
-	RunAs     string   `json:"runAs,omitempty" doc:"The user (and group) that the container runs as; replaces the flavour's user."`
+	RunAs     string   `json:"runAs,omitempty" rule:"runAs" doc:"The user (and group) that the container runs as; replaces the flavour's user."`
 	Container
 	Position Position `json:"-"`
 }
@@ -58,13 +58,13 @@ func (Strategy) Values() []string { return []string{string(Rolling), string(Recr
 
 // Repo is an app repository to follow. It stands in the desired-state repository.
 type Repo struct {
-	Name     string    `json:"name" required:"true" doc:"The repo's name, unique in the desired state; a DNS label. Not desired-state: that is the name of the desired-state repository itself." example:"arkitekt-apps"`
+	Name     string    `json:"name" rule:"label" required:"true" doc:"The repo's name, unique in the desired state; a DNS label. Not desired-state: that is the name of the desired-state repository itself." example:"arkitekt-apps"`
 	URL      string    `json:"url" required:"true" doc:"Where it is: https, ssh (also as git@host:path) or, where the desired state is local itself, file:// or a path." example:"https://github.com/example/apps.git"`
 	Ref      string    `json:"ref,omitempty" doc:"A branch, tag, commit or SemVer range over tags. Default: the remote's HEAD." example:"main"`
 	Interval *Duration `json:"interval,omitempty" doc:"How often it is asked for news when no webhook tells." default:"1m"`
 	Paths    []string  `json:"paths,omitempty" doc:"Globs of the files to read. Default: every known manifest path."`
-	Apps     []string  `json:"apps,omitempty" doc:"Identifiers that this repo may publish, with * for any text. Default: any." example:"org.example.*"`
-	Priority int       `json:"priority,omitempty" doc:"Which repo owns an identifier that several publish: the highest."`
+	Apps     []string  `json:"apps,omitempty" rule:"pattern" doc:"Identifiers that this repo may publish, with * for any text. Default: any." example:"org.example.*"`
+	Priority int       `json:"priority,omitempty" range:"-1000000,1000000" doc:"Which repo owns an identifier that several publish: the highest."`
 	Position Position  `json:"-"`
 }
 

@@ -34,8 +34,9 @@ func Kinds() []string {
 }
 
 // JSONSchema returns the JSON Schema (draft 2020-12) of a kind of document,
-// indented. It holds what the shape of a document must be; rules about values,
-// such as what is a version, are the decoder's alone.
+// indented. It holds what the shape of a document must be, and what names and
+// numbers may be; other rules about values, such as what is a range of versions,
+// are the decoder's alone.
 func JSONSchema(kind string) ([]byte, error) {
 	for _, k := range kinds {
 		if k.name != kind {
@@ -100,6 +101,7 @@ func describe(s *jsonschema.Schema, shape *shape) {
 		if !ok {
 			continue
 		}
+		addRule(property, f)
 		property = otherForms(property, f)
 		property.Description = f.doc
 		if f.required && deref(f.typ).Kind() == reflect.String && len(f.enum) == 0 {
@@ -121,7 +123,7 @@ func describe(s *jsonschema.Schema, shape *shape) {
 func otherForms(s *jsonschema.Schema, f *field) *jsonschema.Schema {
 	switch {
 	case f.accept == acceptPairs:
-		pair := &jsonschema.Schema{Type: "string", Pattern: "^[^=]+="}
+		pair := &jsonschema.Schema{Type: "string", Pattern: strings.TrimSuffix(envPattern.String(), "$") + "="}
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, {Type: "array", Items: pair}}}
 	case f.accept == acceptShell:
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{s, textSchema()}}
@@ -231,6 +233,8 @@ func addSelectorField(form *jsonschema.Schema, f SelectorField) {
 		}
 	}
 	if f.Required {
+		one := uint64(1)
+		form.Properties.Value(f.Name).MinLength = &one
 		form.Required = append(form.Required, f.Name)
 	}
 }

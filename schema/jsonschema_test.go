@@ -105,11 +105,11 @@ func kindOfFixture(name string, root *yaml.Node) string {
 	return ""
 }
 
-// What the decoder takes the schema takes; a wrong shape both refuse; a wrong
-// value in the right shape only the decoder sees.
+// What the decoder takes the schema takes; a wrong shape both refuse. Of a wrong
+// value in the right shape the schema may see less.
 func TestSchemaAgreesWithDecoder(t *testing.T) {
 	schemas := compiled(t)
-	for _, file := range append(fixtures(t, "valid/*.yaml"), fixtures(t, "invalid/rules/*.yaml")...) {
+	for _, file := range fixtures(t, "valid/*.yaml") {
 		if errs, _ := schemaErrors(t, schemas, file); len(errs) > 0 {
 			t.Errorf("%s: %v", file, errs)
 		}

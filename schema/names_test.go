@@ -73,10 +73,10 @@ func TestRepoURLs(t *testing.T) {
 }
 
 func TestNearest(t *testing.T) {
-	keys := []string{"identifier", "version", "env", "cpu", "minReady", "command"}
+	keys := []string{"identifier", "version", "env", "cpu", "gpus", "minReady", "command"}
 	for s, want := range map[string]string{
 		"identifer": "identifier", "Version": "version", "min_ready": "minReady", "vresion": "version", "comand": "command",
-		"envs": "env", "xyz": "", "": "", "gpu": "cpu", strings.Repeat("version", 1000): "",
+		"envs": "env", "xyz": "", "": "", "gpu": "gpus", "cpus": "cpu", strings.Repeat("version", 1000): "",
 	} {
 		if got := Nearest(s, keys); got != want {
 			t.Errorf("%q: %q, want %q", s, got, want)

@@ -10,13 +10,25 @@ func Nearest(s string, candidates []string) string {
 	if len(s) > 64 {
 		return ""
 	}
-	best, least := "", 1+max(1, len(s)/3) // about one slip in three letters
+	most := max(1, len(s)/3) // about one slip in three letters
+	best, least, alike := "", most+1, 0
 	for _, c := range candidates {
-		if d := Distance(strings.ToLower(s), strings.ToLower(c), least-1); d < least && d < len(c) {
-			best, least = c, d
+		d := Distance(strings.ToLower(s), strings.ToLower(c), most)
+		start := commonStart(s, c) // gpu is rather gpus than cpu
+		if d <= most && d < len(c) && (d < least || d == least && start > alike) {
+			best, least, alike = c, d, start
 		}
 	}
 	return best
+}
+
+// commonStart counts the bytes with which both texts begin, but for case.
+func commonStart(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && lower(a[n]) == lower(b[n]) {
+		n++
+	}
+	return n
 }
 
 // respelled returns the candidate that differs from s only in case, - and _, or "".

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -22,6 +23,7 @@ type normalizer struct {
 	file     string
 	line     int // how many lines stand before the document's text
 	problems Problems
+	damaged  bool // something was left out
 	fatal    *Problem
 	seen     map[*yaml.Node]*extent // nodes with an anchor
 }
@@ -53,11 +55,6 @@ func target(node *yaml.Node) *yaml.Node {
 // walk makes node plain, once, and returns its extent. level is how deep it stands.
 func (n *normalizer) walk(node *yaml.Node, level int) extent {
 	if e := n.seen[node]; e != nil {
-		if e.open {
-			n.fail(node, "the anchor "+clip(node.Anchor)+" stands for something that holds itself", "")
-		} else if level+e.depth-1 > MaxDepth {
-			n.fail(node, tooDeep, "nest less deep")
-		}
 		return *e
 	}
 	node.Line += n.line
@@ -68,12 +65,14 @@ func (n *normalizer) walk(node *yaml.Node, level int) extent {
 		}
 		n.seen[node] = &e
 	}
-	n.check(node, level)
+	if len(node.Value) > MaxScalar {
+		n.problem(node, fmt.Sprintf("the text is longer than %s", Bytes(MaxScalar)), "")
+		node.Value, n.damaged = "", true
+	}
 	switch node.Kind {
 	case yaml.SequenceNode:
 		for i, item := range node.Content {
-			node.Content[i] = target(item)
-			n.child(&e, node.Content[i], level)
+			node.Content[i] = n.child(&e, item, level)
 		}
 	case yaml.MappingNode:
 		n.mapping(&e, node, level)
@@ -84,20 +83,20 @@ func (n *normalizer) walk(node *yaml.Node, level int) extent {
 
 var tooDeep = fmt.Sprintf("the document is nested deeper than %d levels", MaxDepth)
 
-// check holds one node against the bounds.
-func (n *normalizer) check(node *yaml.Node, level int) {
-	if level > MaxDepth {
-		n.fail(node, tooDeep, "nest less deep")
+// child walks a node inside of another, or what an alias stands for, and adds
+// its extent. It returns the plain node, or null for one that cannot stand there.
+func (n *normalizer) child(e *extent, node *yaml.Node, level int) *yaml.Node {
+	if node = target(node); n.fatal != nil {
+		return node
 	}
-	if len(node.Value) > MaxScalar {
-		n.fail(node, fmt.Sprintf("the text is longer than %s", Bytes(MaxScalar)), "")
-	}
-}
-
-// child walks a node inside of another and adds its extent.
-func (n *normalizer) child(e *extent, node *yaml.Node, level int) {
-	if n.fatal != nil {
-		return
+	known := n.seen[node]
+	switch {
+	case known != nil && known.open:
+		return n.nothing(node, node.Line, "the anchor "+clip(node.Anchor)+" stands for something that holds itself", "")
+	case known != nil && level+known.depth > MaxDepth:
+		return n.nothing(node, node.Line, tooDeep, "nest less deep")
+	case known == nil && level == MaxDepth:
+		return n.nothing(node, node.Line+n.line, tooDeep, "nest less deep")
 	}
 	c := n.walk(node, level+1)
 	e.nodes += c.nodes
@@ -105,6 +104,15 @@ func (n *normalizer) child(e *extent, node *yaml.Node, level int) {
 	if e.nodes > MaxNodes {
 		n.fail(node, tooManyNodes.Message, tooManyNodes.Hint)
 	}
+	return node
+}
+
+// nothing tells why a node cannot stand where it does, and returns null for it.
+func (n *normalizer) nothing(node *yaml.Node, line int, message, hint string) *yaml.Node {
+	null := &yaml.Node{Kind: yaml.ScalarNode, Tag: nullTag, Line: line, Column: node.Column}
+	n.problem(null, message, hint)
+	n.damaged = true
+	return null
 }
 
 // mapping makes the pairs of a mapping plain.
@@ -112,9 +120,8 @@ func (n *normalizer) mapping(e *extent, node *yaml.Node, level int) {
 	pairs := pairSet{}
 	var merges []*yaml.Node
 	for i := 0; i+1 < len(node.Content) && n.fatal == nil; i += 2 {
-		key, value := target(node.Content[i]), target(node.Content[i+1])
-		n.child(e, key, level)
-		n.child(e, value, level)
+		key := n.child(e, node.Content[i], level)
+		value := n.child(e, node.Content[i+1], level)
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			n.problem(key, "a key must be text", "put quotes around text that begins with [ or {")
@@ -123,7 +130,10 @@ func (n *normalizer) mapping(e *extent, node *yaml.Node, level int) {
 		case key.Tag == mergeTag:
 			merges = append(merges, value)
 		default:
-			if first := pairs.put(key, value); first != nil {
+			if first, was := pairs.put(key, value); first != nil {
+				if level == 1 {
+					pairs.put(key, both(was, value))
+				}
 				n.problem(key, fmt.Sprintf("the key %s stands twice", clip(key.Value)),
 					fmt.Sprintf("it stands on line %d already", first.Line))
 			}
@@ -133,6 +143,16 @@ func (n *normalizer) mapping(e *extent, node *yaml.Node, level int) {
 		n.merge(&pairs, m)
 	}
 	node.Content = pairs.content
+}
+
+// both returns one list of two, and otherwise the second value.
+func both(first, second *yaml.Node) *yaml.Node {
+	if first.Kind != yaml.SequenceNode || second.Kind != yaml.SequenceNode {
+		return second
+	}
+	list := *second
+	list.Content = slices.Concat(first.Content, second.Content)
+	return &list
 }
 
 // merge adds the pairs of a merge key's value whose keys are not there yet.
@@ -200,15 +220,16 @@ func (s *pairSet) find(key string) int {
 	return -1
 }
 
-// put sets a pair. If the key is there already, it returns the key that was.
-func (s *pairSet) put(key, value *yaml.Node) (was *yaml.Node) {
+// put sets a pair. If the key is there already, it returns the key and the
+// value that were.
+func (s *pairSet) put(key, value *yaml.Node) (wasKey, was *yaml.Node) {
 	if i := s.find(key.Value); i >= 0 {
-		was = s.content[i]
+		wasKey, was = s.content[i], s.content[i+1]
 		s.content[i], s.content[i+1] = key, value
-		return was
+		return wasKey, was
 	}
 	s.add(key, value)
-	return nil
+	return nil, nil
 }
 
 // add adds a pair whose key is not there yet.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -19,10 +22,13 @@ import (
 // carries the position of its anchor. An alias shares the nodes of its anchor,
 // so nodes must not be changed.
 //
-// A document that cannot be read (its syntax, a bound, an alias to itself) is
-// left out and told of; it stops no other document of the file. A key that
-// stands twice is told of too, but its document is returned, with the last
-// value, as other YAML readers take it.
+// A document whose syntax is wrong, or that is too large, is left out and told
+// of; it stops no other document of the file. What is wrong in one place only is
+// told of too, but its document is returned, so that whoever reads leniently
+// loses that place alone: of a key that stands twice the last value, as other
+// YAML readers take it, and both lists of one at the top; a character that YAML
+// does not allow as U+FFFD; text that is too long as empty; and null in place of
+// what is nested too deep or holds itself.
 func ParseYAML(file string, data []byte) ([]*yaml.Node, Problems) {
 	docs, problems := ParseDocuments(file, data)
 	var roots []*yaml.Node
@@ -40,6 +46,7 @@ func ParseYAML(file string, data []byte) ([]*yaml.Node, Problems) {
 type Document struct {
 	Root     *yaml.Node // nil when it cannot be read
 	Problems Problems
+	Damaged  bool // Root lacks something that stands there, as Problems tell
 	chunk
 }
 
@@ -87,37 +94,61 @@ func checkFile(data []byte) ([]byte, *Problem) {
 	return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), nil
 }
 
+// maxNesting is how deep the library may read. What is deeper than [MaxDepth]
+// is cut off later, without the rest of its document.
+const maxNesting = 16 * MaxDepth
+
 // parse reads the documents of a chunk; it is one, unless the library sees a
 // line break where splitDocuments sees none.
 func (c chunk) parse(file string) []Document {
-	fail := func(p Problem) Document {
-		p.File = file
-		return Document{chunk: c, Problems: Problems{p}}
+	if c.tooMany() {
+		p := tooManyNodes
+		p.File, p.Line, p.Column = file, c.line+1, 1
+		return []Document{{chunk: c, Problems: Problems{p}}}
 	}
-	if p := c.checkText(); p != nil {
-		return []Document{fail(*p)}
+	text, told := c.readable()
+	for i := range told {
+		told[i].File = file
 	}
-	loader, err := yaml.NewLoader(bytes.NewReader(withoutVersion(c.text)),
-		yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(MaxDepth))))
+	docs, err := c.load(file, text, told)
+	if err != nil && strings.Contains(err.Error(), "Unicode character escape") {
+		if joined := joinSurrogates(text); !bytes.Equal(joined, text) {
+			docs, err = c.load(file, joined, told)
+		}
+	}
 	if err != nil {
-		return []Document{fail(Problem{Message: err.Error()})}
+		p := c.syntaxProblem(err)
+		p.File = file
+		docs = append(docs, Document{chunk: c, Problems: append(told, p)})
+	}
+	return docs
+}
+
+// load has the library read the documents in the text of a chunk, up to the
+// first error. The problems that were told of the text join those of the first.
+func (c chunk) load(file string, text []byte, told Problems) ([]Document, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(withoutVersion(text)),
+		yaml.WithV4Defaults(), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxNesting))))
+	if err != nil {
+		return nil, err
 	}
 	var docs []Document
 	for {
 		var root yaml.Node
 		err := load(loader, &root)
 		if errors.Is(err, io.EOF) {
-			return docs
+			return docs, nil
 		}
 		if err != nil {
-			return append(docs, fail(c.syntaxProblem(err)))
+			return docs, err
 		}
 		if len(root.Content) == 0 || isEmpty(root.Content[0]) {
 			continue
 		}
-		n := normalizer{file: file, line: c.line}
+		n := normalizer{file: file, line: c.line, problems: told, damaged: len(told) > 0}
 		content, problems := n.document(root.Content[0])
-		docs = append(docs, Document{chunk: c, Root: content, Problems: problems})
+		docs = append(docs, Document{chunk: c, Root: content, Problems: problems, Damaged: n.damaged})
+		told = nil
 	}
 }
 
@@ -137,34 +168,75 @@ func load(loader *yaml.Loader, into *yaml.Node) (err error) {
 	return loader.Load(into)
 }
 
-// checkText tells of the first character that YAML does not allow, and of text
-// that would become more nodes than can be held.
-func (c chunk) checkText() *Problem {
+// tooMany tells whether the text would become more nodes than can be held.
+func (c chunk) tooMany() bool {
 	separators := 0
-	for i := 0; i < len(c.text); {
-		b := c.text[i]
-		switch {
-		case b == '\n' || b == ',' || b == ':' || b == '-' || b == '[' || b == '{' || b == '?':
+	for _, b := range c.text {
+		switch b {
+		case '\n', ',', ':', '-', '[', '{', '?':
 			separators++
-			i++
-		case b >= 0x20 && b < utf8.RuneSelf || b == '\t' || b == '\r':
-			i++
-		case b < 0x20:
-			return c.problemAt(i, fmt.Sprintf("the control character %#02x is not allowed", b), "remove it; in double quotes it can be written as an escape")
-		default:
-			r, size := utf8.DecodeRune(c.text[i:])
-			if r == utf8.RuneError && size == 1 {
-				return c.problemAt(i, "the text is not UTF-8", "save the file as UTF-8")
-			}
-			i += size
 		}
 	}
-	if separators > MaxNodes {
-		p := tooManyNodes
-		p.Line, p.Column = c.line+1, 1
-		return &p
+	return separators > MaxNodes
+}
+
+// readable returns the text with U+FFFD in place of each byte that YAML does not
+// allow, and tells of the first of each line.
+func (c chunk) readable() ([]byte, Problems) {
+	var out []byte // nil as long as it is the same
+	var told Problems
+	from, lastLine := 0, 0
+	for i := 0; i < len(c.text); {
+		b, size, message, hint := c.text[i], 1, "", ""
+		switch {
+		case b >= 0x20 && b < utf8.RuneSelf || b == '\t' || b == '\r' || b == '\n':
+		case b < 0x20:
+			message = fmt.Sprintf("the control character %#02x is not allowed", b)
+			hint = "remove it; in double quotes it can be written as an escape"
+		default:
+			var r rune
+			if r, size = utf8.DecodeRune(c.text[i:]); r == utf8.RuneError && size == 1 {
+				message, hint = "the text is not UTF-8", "save the file as UTF-8"
+			}
+		}
+		if message != "" {
+			if len(told) <= MaxProblems {
+				if p := c.problemAt(i, message, hint); p.Line != lastLine {
+					told, lastLine = append(told, *p), p.Line
+				}
+			}
+			out = utf8.AppendRune(append(out, c.text[from:i]...), utf8.RuneError)
+			from = i + size
+		}
+		i += size
 	}
-	return nil
+	if out == nil {
+		return c.text, nil
+	}
+	return append(out, c.text[from:]...), told
+}
+
+// surrogates are two escapes that stand for one character, as JSON writes those
+// beyond U+FFFF, or one that stands alone.
+var surrogates = regexp.MustCompile(`\\+u[dD][89aAbB][0-9a-fA-F]{2}(\\u[dD][c-fC-F][0-9a-fA-F]{2})?|\\+u[dD][c-fC-F][0-9a-fA-F]{2}`)
+
+// joinSurrogates writes surrogates as YAML does, which knows no halves.
+func joinSurrogates(text []byte) []byte {
+	return surrogates.ReplaceAllFunc(text, func(escape []byte) []byte {
+		slashes := bytes.IndexByte(escape, 'u')
+		if slashes%2 == 0 {
+			return escape // the last backslash is itself escaped
+		}
+		code := func(at int) rune {
+			n, _ := strconv.ParseUint(string(escape[at:at+4]), 16, 16)
+			return rune(n)
+		}
+		r := rune(utf8.RuneError)
+		if second := slashes + 7; second+4 <= len(escape) {
+			r = utf16.DecodeRune(code(slashes+1), code(second))
+		}
+		return fmt.Appendf(bytes.Clone(escape[:slashes]), "U%08x", r)
+	})
 }
 
 // problemAt makes a problem of the byte at offset.

@@ -55,6 +55,7 @@ func TestParseYAMLReadsPlainTrees(t *testing.T) {
 		{"merge several", "a: &x {b: 1}\nc: &y {b: 2, d: 3}\ne: {<<: [*x, *y], f: 4}\n",
 			[]string{"{a: {b: 1}, c: {b: 2, d: 3}, e: {f: 4, b: 1, d: 3}}"}},
 		{"quoted merge key", "\"<<\": 1\n", []string{"{<<: 1}"}},
+		{"escapes of JSON", `{"a": "\ud83d\uDE00\/\ud83dx\\ud83d"}`, []string{`{a: 😀/�x\ud83d}`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			roots, problems := ParseYAML("f.yaml", []byte(tt.in))
@@ -96,18 +97,19 @@ func TestParseYAMLTellsWhatIsWrong(t *testing.T) {
 		{"key thrice", "a: 1\na: 2\na: 3\n", 1, []string{"f.yaml:2:1: ", "f.yaml:3:1: "}},
 		{"key is a list", "[a]: 1\nb: 2\n", 1, []string{"f.yaml:1:1: a key must be text"}},
 		{"merge of text", "<<: x\nb: 2\n", 1, []string{"f.yaml:1:5: << merges a mapping or a list of mappings, not text"}},
-		{"control character", "a: 1\n---\nb: \x00\n---\nc: é\x01\n", 1, []string{"f.yaml:3:4: the control character 0x00 is not allowed", "f.yaml:5:5: "}},
-		{"no UTF-8", "a: \"\xff\"\n", 0, []string{"f.yaml:1:5: the text is not UTF-8"}},
+		{"control character", "a: 1\n---\nb: \x00\n---\nc: é\x01\n", 3, []string{"f.yaml:3:4: the control character 0x00 is not allowed", "f.yaml:5:5: "}},
+		{"no UTF-8", "a: \"\xff\"\n", 1, []string{"f.yaml:1:5: the text is not UTF-8"}},
 		{"UTF-16", "\xff\xfea\x00:\x00", 0, []string{"f.yaml:1:1: the file is written in UTF-16 (save it as UTF-8)"}},
-		{"cycle", "a: &x [1, {b: *x}]\n---\nb: 1\n", 1, []string{"f.yaml:1:4: the anchor x stands for something that holds itself"}},
-		{"merge cycle", "a: &x {<<: *x}\n", 0, []string{"holds itself"}},
-		{"too deep", deep, 0, []string{"depth of 64"}},
-		{"too deep in both styles", strings.Repeat("- ", 40) + strings.Repeat("[", 40) + strings.Repeat("]", 40), 0, []string{"deeper than 64 levels"}},
-		{"too deep by aliases", "- &a " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n- " + strings.Repeat("[", 40) + "*a" + strings.Repeat("]", 40) + "\n", 0, []string{"deeper than 64 levels"}},
+		{"cycle", "a: &x [1, {b: *x}]\n---\nb: 1\n", 2, []string{"f.yaml:1:4: the anchor x stands for something that holds itself"}},
+		{"merge cycle", "a: &x {<<: *x}\n", 1, []string{"holds itself"}},
+		{"too deep", deep, 1, []string{"f.yaml:1:65: the document is nested deeper than 64 levels"}},
+		{"far too deep", strings.Repeat("[", maxNesting+1) + strings.Repeat("]", maxNesting+1), 0, []string{"depth of 1024"}},
+		{"too deep in both styles", strings.Repeat("- ", 40) + strings.Repeat("[", 40) + strings.Repeat("]", 40), 1, []string{"deeper than 64 levels"}},
+		{"too deep by aliases", "- &a " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n- " + strings.Repeat("[", 40) + "*a" + strings.Repeat("]", 40) + "\n", 1, []string{"deeper than 64 levels"}},
 		{"bomb", bomb, 0, []string{"more than 524288 values"}},
 		{"many merges", merges, 0, []string{"more than 524288 values"}},
 		{"too many values", "[" + strings.Repeat("a,", MaxNodes+1) + "]", 0, []string{"f.yaml:1:1: the document has more than 524288 values"}},
-		{"long text", "a: 1\nb: " + strings.Repeat("x", MaxScalar+1), 0, []string{"f.yaml:2:4: the text is longer than 256Ki"}},
+		{"long text", "a: 1\nb: " + strings.Repeat("x", MaxScalar+1), 1, []string{"f.yaml:2:4: the text is longer than 256Ki"}},
 		{"long key", "a: 1\n? " + strings.Repeat("x", MaxKey+1) + "\n: 1\n", 1, []string{"f.yaml:2:3: a key is longer than 1Ki"}},
 		{"large file", strings.Repeat("#", MaxFileSize+1), 0, []string{"f.yaml: the file is larger than 4Mi"}},
 		{"many documents", strings.Repeat("--- a\n", MaxDocuments+1), MaxDocuments, []string{"f.yaml:1001:1: the file has more than 1000 documents"}},
@@ -125,6 +127,31 @@ func TestParseYAMLTellsWhatIsWrong(t *testing.T) {
 					t.Errorf("no %q in\n%s", part, text)
 				}
 				rest = after
+			}
+		})
+	}
+}
+
+// What is wrong in one place costs that place alone.
+func TestParseYAMLKeepsTheRest(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"no UTF-8", "a: caf\xe9\nb: \x01\n", "{a: caf�, b: �}"},
+		{"long text", "a: " + strings.Repeat("x", MaxScalar+1) + "\nb: 1\n", "{a: , b: 1}"},
+		{"cycle", "a: &x {b: *x, c: 1}\nd: *x\n", "{a: {b: , c: 1}, d: {b: , c: 1}}"},
+		{"too deep", "a: " + strings.Repeat("[", MaxDepth) + strings.Repeat("]", MaxDepth) + "\nb: 1\n",
+			"{a: " + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1) + ", b: 1}"},
+		{"too deep by an alias", "a: &x " + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1) + "\nb: [*x, 1]\n",
+			"{a: " + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1) + ", b: [, 1]}"},
+		{"list twice", "a: [1]\nb: 2\na: [3]\n", "{a: [1, 3], b: 2}"},
+		{"list twice inside", "x: {a: [1], a: [3]}\n", "{x: {a: [3]}}"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			roots, problems := ParseYAML("f.yaml", []byte(tt.in))
+			if len(roots) != 1 || len(problems) == 0 {
+				t.Fatalf("%d documents, problems: %v", len(roots), problems)
+			}
+			if got := plain(roots[0]); got != tt.want {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
 	}

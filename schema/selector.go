@@ -1,5 +1,7 @@
 package schema
 
+import "strings"
+
 // SelectorKind says what a selector asks of a backend.
 type SelectorKind string
 
@@ -50,7 +52,7 @@ func (s Selector) GPU() bool {
 	case SelectCUDA, SelectROCm, SelectOneAPI, SelectGPU:
 		return true
 	case SelectResource:
-		return s.Name == "gpu"
+		return strings.EqualFold(s.Name, "gpu")
 	default:
 		return false
 	}

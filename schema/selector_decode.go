@@ -15,7 +15,8 @@ import (
 // Both spellings of every key (cudaVersion and cuda_version, kind and type)
 // and numbers in quotes are read always. Strict, for Berth's own documents,
 // makes an error of whatever else is wrong. Lenient, for the documents of
-// others, also passes over letter case and unknown keys, takes the bare name of
+// others, also passes over letter case and unknown keys, reads keys that mean the
+// same and a single value in a list, takes the bare name of
 // a kind for a selector, and makes a notice of a value that it cannot use, which
 // is then as if it were not set.
 //
@@ -126,6 +127,9 @@ func (d *selectorDecoder) fields(node *yaml.Node, s *Selector, fields []Selector
 				continue
 			}
 			at := slices.IndexFunc(fields, func(f SelectorField) bool { return f.spelled(key.Value, d.strict) })
+			if at < 0 && !d.strict {
+				at = slices.IndexFunc(fields, func(f SelectorField) bool { return !seen[f.Name] && f.loosely(key.Value) })
+			}
 			if at < 0 {
 				d.unknownKey(key, s.Kind, fields)
 				continue
@@ -146,6 +150,9 @@ func (d *selectorDecoder) fields(node *yaml.Node, s *Selector, fields []Selector
 
 // field reads the value of one key, and tells whether it is set.
 func (d *selectorDecoder) field(f SelectorField, key, value *yaml.Node, s *Selector, again bool) bool {
+	if !d.strict && value.Kind == yaml.SequenceNode && len(value.Content) == 1 {
+		value = value.Content[0]
+	}
 	switch {
 	case isNull(value):
 		if d.strict {

@@ -100,7 +100,7 @@ func TestDecodeSelectorLenient(t *testing.T) {
 			`1:21: selectors[0].weight: "2.4" is no whole number from 0 to 1000000000 (write digits alone)`, 0},
 		{`{kind: gpu, weight: -1}`, gpu, `1:21: selectors[0].weight: "-1" is no whole number from 0 to 1000000000 (write digits alone)`, 1},
 		{`{kind: gpu, count: nan}`, gpu, `1:20: selectors[0].count: "nan" is no whole number from 0 to 1000000000 (write digits alone)`, 1},
-		{`{kind: gpu, count: [1]}`, gpu, `1:20: selectors[0].count: must be a single value, not a list (for example count: 1)`, 1},
+		{`{kind: gpu, count: [1, 2]}`, gpu, `1:20: selectors[0].count: must be a single value, not a list (for example count: 1)`, 1},
 		{`{kind: gpu, count: null}`, gpu, `1:20: selectors[0].count: has no value (give it one or remove it)`, 0},
 		{`{kind: gpu, required: no}`, schema.Selector{Kind: schema.SelectGPU, Weight: 1}, `1:23: selectors[0].required: "no" is no truth value (write true or false)`, 0},
 		{`{kind: ram, min: lots}`, selector(schema.SelectRAM, nil), `1:18: selectors[0].min: "lots" is no amount of memory (write it as 8GB or 512Mi)`, 1},

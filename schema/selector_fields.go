@@ -15,6 +15,7 @@ import (
 type SelectorField struct {
 	Name     string            // the spelling to write
 	Aliases  []string          // other spellings that are read
+	Loose    []string          // what others write in its place; only lenient reads it
 	Type     SelectorFieldType // what its text means
 	Required bool              // whether the selector means nothing without it
 	Doc      string
@@ -53,7 +54,7 @@ func selectorWeight(s *Selector) any   { return &s.Weight }
 
 var selectorTable = map[SelectorKind][]SelectorField{
 	SelectCUDA: {
-		{Name: "cudaVersion", Aliases: []string{"cuda_version"}, Type: SelectorVersion, target: selectorVersion,
+		{Name: "cudaVersion", Aliases: []string{"cuda_version"}, Loose: []string{"version"}, Type: SelectorVersion, target: selectorVersion,
 			Doc: "At least this CUDA version.", Example: "11.2"},
 		{Name: "cudaCores", Aliases: []string{"cuda_cores"}, Type: SelectorCount, target: selectorCores,
 			Doc: "At least so many CUDA cores.", Example: "4000"},
@@ -67,7 +68,7 @@ var selectorTable = map[SelectorKind][]SelectorField{
 			Doc: "The GPU's architecture.", Example: "ampere"},
 	},
 	SelectROCm: {
-		{Name: "apiVersion", Aliases: []string{"api_version"}, Type: SelectorVersion, target: selectorVersion,
+		{Name: "apiVersion", Aliases: []string{"api_version"}, Loose: []string{"version", "rocm_version"}, Type: SelectorVersion, target: selectorVersion,
 			Doc: "At least this ROCm version.", Example: "6.0"},
 		{Name: "apiThing", Aliases: []string{"api_thing"}, Type: SelectorText, target: selectorThing,
 			Doc: "A mark of the API, kept as it is written."},
@@ -75,15 +76,15 @@ var selectorTable = map[SelectorKind][]SelectorField{
 			Doc: "At least so many GPUs.", Example: "1"},
 	},
 	SelectOneAPI: {
-		{Name: "oneapiVersion", Aliases: []string{"oneapi_version"}, Type: SelectorVersion, target: selectorVersion,
+		{Name: "oneapiVersion", Aliases: []string{"oneapi_version"}, Loose: []string{"version", "api_version"}, Type: SelectorVersion, target: selectorVersion,
 			Doc: "At least this oneAPI version.", Example: "2024.1"},
 	},
 	SelectGPU: {
-		{Name: "count", Aliases: []string{"min"}, Type: SelectorCount, target: selectorCount,
+		{Name: "count", Aliases: []string{"min"}, Loose: []string{"min_count"}, Type: SelectorCount, target: selectorCount,
 			Doc: "At least so many GPUs.", Example: "1"},
 	},
 	SelectCPU: {
-		{Name: "min", Aliases: []string{"minCount", "min_count"}, Type: SelectorCount, target: selectorCount,
+		{Name: "min", Aliases: []string{"minCount", "min_count"}, Loose: []string{"count", "cores"}, Type: SelectorCount, target: selectorCount,
 			Doc: "At least so many CPUs.", Example: "4"},
 		{Name: "frequency", Type: SelectorCount, target: selectorFreq,
 			Doc: "At least this clock in MHz.", Example: "2400"},
@@ -91,21 +92,21 @@ var selectorTable = map[SelectorKind][]SelectorField{
 			Doc: "At least so much memory; a bare number is MB.", Example: "8GB"},
 	},
 	SelectRAM: {
-		{Name: "min", Type: SelectorMemory, target: selectorMemory,
+		{Name: "min", Loose: []string{"memory"}, Type: SelectorMemory, target: selectorMemory,
 			Doc: "At least so much memory; a bare number is MB.", Example: "8GB"},
 	},
 	SelectLabel: {
-		{Name: "key", Type: SelectorText, Required: true, target: selectorKey,
+		{Name: "key", Loose: []string{"name", "label"}, Type: SelectorText, Required: true, target: selectorKey,
 			Doc: "The label's key.", Example: "zone"},
 		{Name: "value", Type: SelectorText, target: selectorValue,
 			Doc: "The label's value.", Example: "lab-2"},
 	},
 	SelectService: {
-		{Name: "name", Type: SelectorText, Required: true, target: selectorName,
+		{Name: "name", Loose: []string{"service", "key", "identifier"}, Type: SelectorText, Required: true, target: selectorName,
 			Doc: "The service that the backend offers.", Example: "live.arkitekt.mikro"},
 	},
 	SelectResource: {
-		{Name: "name", Type: SelectorText, Required: true, target: selectorName,
+		{Name: "name", Loose: []string{"resource", "key"}, Type: SelectorText, Required: true, target: selectorName,
 			Doc: "The resource's name.", Example: "gpu"},
 		{Name: "value", Type: SelectorText, target: selectorValue,
 			Doc: "The resource's value.", Example: "cuda-11"},
@@ -130,6 +131,11 @@ func SelectorFields(kind SelectorKind) []SelectorField {
 func (f SelectorField) spelled(key string, strict bool) bool {
 	same := func(name string) bool { return name == key || !strict && SameKey(name, key) }
 	return same(f.Name) || slices.ContainsFunc(f.Aliases, same)
+}
+
+// loosely tells whether key is what others write in place of the field's name.
+func (f SelectorField) loosely(key string) bool {
+	return slices.ContainsFunc(f.Loose, func(name string) bool { return SameKey(name, key) })
 }
 
 // SameKey tells whether two keys are one in the documents of others: they
@@ -183,12 +189,15 @@ func (f SelectorField) set(s *Selector, text string, strict bool) error {
 		}
 	case *int:
 		var n int
+		if !strict && f.Name == "frequency" {
+			text = megahertz(text)
+		}
 		if n, err = selectorNumber(text, strict); err == nil {
 			*to = n
 		}
 	case *Bytes:
 		var b Bytes
-		if b, err = selectorBytes(text); err == nil {
+		if b, err = selectorBytes(text, strict); err == nil {
 			*to = b
 		}
 	case *bool:
@@ -201,12 +210,15 @@ func (f SelectorField) set(s *Selector, text string, strict bool) error {
 }
 
 // selectorVersionText reads a version: numbers with dots. It stays text, so
-// that 11.20 is not 11.2. Strangers also write v11.2 and >=11.2.
+// that 11.20 is not 11.2. Strangers also write v11.2, >=11.2, 11.2+ and 11.x.
 func selectorVersionText(text string, strict bool) (string, error) {
 	v := text
 	if !strict {
 		v = strings.TrimSpace(strings.TrimPrefix(v, ">="))
 		v = strings.TrimPrefix(strings.ToLower(v), "v")
+		for _, end := range []string{"+", ".x", ".*"} {
+			v = strings.TrimSuffix(v, end)
+		}
 	}
 	for part := range strings.SplitSeq(v, ".") {
 		if part == "" || len(part) > 9 || strings.Trim(part, "0123456789") != "" {
@@ -218,6 +230,9 @@ func selectorVersionText(text string, strict bool) (string, error) {
 
 // selectorNumber reads a whole number; lenient rounds.
 func selectorNumber(text string, strict bool) (int, error) {
+	if !strict {
+		text = strings.ReplaceAll(text, "_", "")
+	}
 	n, err := strconv.ParseFloat(text, 64)
 	if err == nil && !strict {
 		n = math.Round(n)
@@ -228,8 +243,23 @@ func selectorNumber(text string, strict bool) (int, error) {
 	return int(n), nil
 }
 
-// selectorBytes reads an amount of memory, whose bare numbers are MB.
-func selectorBytes(text string) (Bytes, error) {
+// megahertz turns 2.4 GHz and 2400MHz into a bare number of MHz.
+func megahertz(text string) string {
+	unit := strings.ToLower(text)
+	if n, found := strings.CutSuffix(unit, "ghz"); found {
+		if f, err := strconv.ParseFloat(strings.TrimSpace(n), 64); err == nil {
+			return strconv.FormatFloat(1000*f, 'f', -1, 64)
+		}
+	}
+	return strings.TrimSpace(strings.TrimSuffix(unit, "mhz"))
+}
+
+// selectorBytes reads an amount of memory, whose bare numbers are MB. Lenient
+// also takes the numbers 8_000 and 8e3.
+func selectorBytes(text string, strict bool) (Bytes, error) {
+	if n, err := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64); !strict && err == nil && n >= 0 && n < 1e12 {
+		text = strconv.FormatFloat(n, 'f', -1, 64)
+	}
 	if strings.Trim(text, "0123456789.") == "" {
 		text += "MB"
 	}

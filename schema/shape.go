@@ -24,6 +24,8 @@ type shape struct {
 //	example   a value, or an item of a list
 //	enum      the values that it may take, separated by commas
 //	accept    another form that it may take: pairs or shell
+//	rule      what its text, or that of each item, must be: one of schemaRules
+//	range     the least and the most that its number may be, with a comma between
 type field struct {
 	key      string
 	at       []int // for reflect.Value.FieldByIndex
@@ -34,6 +36,8 @@ type field struct {
 	example  string
 	enum     []string
 	accept   string
+	rule     string
+	span     string
 }
 
 // The forms that the accept tag names.
@@ -95,6 +99,8 @@ func (s *shape) addFields(t reflect.Type, at []int) {
 			def:      sf.Tag.Get("default"),
 			example:  sf.Tag.Get("example"),
 			accept:   sf.Tag.Get("accept"),
+			rule:     sf.Tag.Get("rule"),
+			span:     sf.Tag.Get("range"),
 		}
 		if tag := sf.Tag.Get("enum"); tag != "" {
 			f.enum = strings.Split(tag, ",")

@@ -12,14 +12,20 @@ func (r *report) list(rule rule, path string, items []string) {
 	seen := distinct{}
 	for i, item := range items {
 		at := fmt.Sprintf("%s[%d]", path, i)
-		told := func(p Problem) bool { return p.Path == at } // it could not be decoded
-		switch {
-		case item == "" && !slices.ContainsFunc(r.problems, told):
-			r.error(at, "is empty", "remove it")
-		case r.check(rule, at, item):
+		if r.filled(at, item) && r.check(rule, at, item) {
 			seen.add(r, at, item)
 		}
 	}
+}
+
+// filled tells whether an item of a list has text. That it is empty is an error,
+// unless it could not be decoded, which was told.
+func (r *report) filled(at, item string) bool {
+	told := func(p Problem) bool { return p.Path == at }
+	if item == "" && !slices.ContainsFunc(r.problems, told) {
+		r.error(at, "is empty", "remove it")
+	}
+	return item != ""
 }
 
 // between checks a number.

@@ -1,6 +1,8 @@
 package schema
 
 import (
+	_ "crypto/sha256" // the digests of images
+	_ "crypto/sha512"
 	"fmt"
 	"strings"
 
@@ -87,15 +89,24 @@ func (r *report) image(path, image string) {
 	if image == "" {
 		return
 	}
+	if message, hint := CheckImage(image); message != "" {
+		r.error(path, message, hint)
+	}
+}
+
+// CheckImage says what is wrong with an image reference, and how to put it
+// right; nothing where it is one that an engine takes.
+func CheckImage(image string) (message, hint string) {
 	_, err := reference.ParseNormalizedNamed(image)
+	message = quote(image) + " is no image"
 	switch {
 	case err == nil && len(image) <= maxLine:
-		return
+		return "", ""
 	case strings.Contains(image, "://"):
-		r.error(path, quote(image)+" is no image", "leave out "+image[:min(len(image), maxLabel, strings.Index(image, "://")+3)])
+		return message, "leave out " + image[:min(len(image), maxLabel, strings.Index(image, "://")+3)]
 	case strings.ToLower(image) != image:
-		r.error(path, quote(image)+" is no image", "its name must be in lower case: REGISTRY/NAME:TAG")
+		return message, "its name must be in lower case: REGISTRY/NAME:TAG"
 	default:
-		r.error(path, quote(image)+" is no image", "write it as REGISTRY/NAME:TAG, for example docker.io/stardist/stardist:0.4.10")
+		return message, "write it as REGISTRY/NAME:TAG, for example docker.io/stardist/stardist:0.4.10"
 	}
 }

@@ -169,13 +169,14 @@ func (c *Capabilities) validate(r *report, path string) {
 // capabilities checks names of Linux capabilities.
 func (r *report) capabilities(path string, names []string) {
 	for i, name := range names {
-		if name != "" && !slices.Contains(capabilityNames, name) {
+		at := fmt.Sprintf("%s[%d]", path, i)
+		if r.filled(at, name) && !slices.Contains(capabilityNames, name) {
 			bare := strings.TrimPrefix(strings.ToUpper(name), "CAP_")
 			hint := "capabilities(7) lists them; write them without CAP_, as NET_RAW"
 			if near := Nearest(bare, capabilityNames); near != "" {
 				hint = "did you mean " + near + "?"
 			}
-			r.error(fmt.Sprintf("%s[%d]", path, i), quote(name)+" is no capability", hint)
+			r.error(at, quote(name)+" is no capability", hint)
 		}
 	}
 }

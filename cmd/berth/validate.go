@@ -25,9 +25,9 @@ type checkedFile struct {
 	Releases    []checkedRelease `json:"releases"`
 	Deployments []string         `json:"deployments"`
 	Errors      []checkedProblem `json:"errors"`
+	Notices     []checkedProblem `json:"notices,omitempty"` // what is passed over
 
 	repos   []string
-	notices schema.Problems
 	desired schema.DesiredFile
 }
 
@@ -206,12 +206,18 @@ func check(name string, data []byte) *checkedFile {
 func (f *checkedFile) take(problems schema.Problems) {
 	problems.Sort()
 	for _, p := range problems {
+		checked := checkedProblem{p.Line, p.Column, p.Path, p.Message, p.Hint}
 		if p.Notice {
-			f.notices = append(f.notices, p)
-			continue
+			f.Notices = append(f.Notices, checked)
+		} else {
+			f.Errors = append(f.Errors, checked)
 		}
-		f.Errors = append(f.Errors, checkedProblem{p.Line, p.Column, p.Path, p.Message, p.Hint})
 	}
+}
+
+// problem returns the problem again, with the name of the file.
+func (p checkedProblem) problem(file string) schema.Problem {
+	return schema.Problem{File: file, Line: p.Line, Column: p.Column, Path: p.Path, Message: p.Message, Hint: p.Hint}
 }
 
 // checkTogether adds what only shows when all desired-state files are looked at
@@ -230,7 +236,7 @@ func checkTogether(files []*checkedFile) {
 	}
 	state, _ := desired.New("").With("", changes...)
 	for _, f := range byName {
-		f.Errors, f.notices = []checkedProblem{}, nil
+		f.Errors, f.Notices = []checkedProblem{}, nil
 	}
 	byFile := map[string]schema.Problems{}
 	for _, p := range state.Problems() {
@@ -248,7 +254,7 @@ func tellChecked(c console, files []*checkedFile, quiet bool) {
 	var errorCount, releases, deployments, repos int
 	for _, f := range files {
 		for _, p := range f.Errors {
-			fmt.Fprintln(c.out, schema.Problem{File: f.File, Line: p.Line, Column: p.Column, Path: p.Path, Message: p.Message, Hint: p.Hint}.Error())
+			fmt.Fprintln(c.out, p.problem(f.File).Error())
 		}
 		errorCount += len(f.Errors)
 		releases += len(f.Releases)
@@ -257,8 +263,8 @@ func tellChecked(c console, files []*checkedFile, quiet bool) {
 		if quiet {
 			continue
 		}
-		for _, p := range f.notices {
-			fmt.Fprintln(c.err, "notice:", p.Error())
+		for _, p := range f.Notices {
+			fmt.Fprintln(c.err, "notice:", p.problem(f.File).Error())
 		}
 	}
 	if !quiet {

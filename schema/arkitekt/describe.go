@@ -16,9 +16,10 @@ func requirements(places ...*yaml.Node) (services []schema.Requirement, gpu *sch
 	taken := map[string]bool{}
 	for _, place := range places {
 		before := len(services)
-		for _, i := range items(field(place, "requirements"), scalarField("key", "service")) {
+		for _, i := range words(field(place, "requirements"), scalarField("key", "name", "service", "identifier")) {
 			req := requirement(i)
 			switch {
+			case i.key != nil && falsehood(i.node):
 			case strings.EqualFold(req.Key, "gpu") && req.Service == "":
 				if gpu == nil || !gpu.Required {
 					gpu = &schema.Selector{Kind: schema.SelectGPU, Required: !req.Optional, Weight: 1}
@@ -68,7 +69,7 @@ func definitions(places ...*yaml.Node) []schema.Definition {
 	for _, place := range places {
 		for _, list := range []string{"implementations", "templates", "definitions"} {
 			before := len(all)
-			for _, i := range items(field(place, list), isTemplate) {
+			for _, i := range members(field(place, list), isTemplate) {
 				d, ok := definition(i)
 				if ok && !taken[identity{d.Name, d.Key}] {
 					all = append(all, d)
@@ -125,7 +126,7 @@ func definition(i item) (schema.Definition, bool) {
 // parameters reads arguments or return values.
 func parameters(node *yaml.Node) []schema.Parameter {
 	var parameters []schema.Parameter
-	for _, i := range items(node, scalarField("key", "kind")) {
+	for _, i := range members(node, scalarField("key", "name", "kind", "type")) {
 		p := schema.Parameter{
 			Key:      text(field(i.node, "key", "name")),
 			Kind:     text(field(i.node, "kind", "type")),

@@ -12,5 +12,7 @@
 // order, or, if it names no identifier, version or image, one error with its
 // position. Only the form in the documentation holds several flavours in an
 // entry, and each of them stands or falls by itself. A value that is optional
-// and cannot be used is passed over with a notice.
+// and cannot be used is passed over with a notice; a selector that says nothing
+// at all is an error, for the flavour would run where it should not, but takes
+// nothing else with it.
 package arkitekt

@@ -140,8 +140,8 @@ func (r *reader) usable(node *yaml.Node, path, what, value string, most int) boo
 	switch {
 	case len(value) > most:
 		r.problem(node, path, fmt.Sprintf("the %s is longer than %d bytes", what, most), "shorten it")
-	case strings.ContainsFunc(value, unicode.IsControl):
-		r.problem(node, path, fmt.Sprintf("the %s %q holds a control character", what, value), "remove it")
+	case strings.ContainsFunc(value, func(c rune) bool { return unicode.IsControl(c) || c == unicode.ReplacementChar }):
+		r.problem(node, path, fmt.Sprintf("the %s %q holds a character that cannot be shown", what, value), "remove it")
 	default:
 		return true
 	}
@@ -170,15 +170,11 @@ func (r *reader) scopes(path string, node *yaml.Node) []string {
 			scopes = append(scopes, scope)
 		}
 	}
-	for _, i := range items(node, scalarField("name", "key", "identifier")) {
+	for _, i := range words(node, scalarField("name", "key", "identifier")) {
 		switch {
 		case i.key != nil:
-			if strings.ToLower(text(i.node)) != "false" {
+			if !falsehood(i.node) {
 				add(i.name())
-			}
-		case isScalar(node):
-			for _, scope := range strings.FieldsFunc(text(node), func(c rune) bool { return c == ',' || unicode.IsSpace(c) }) {
-				add(scope)
 			}
 		case name(i.node) != "":
 			add(name(i.node))

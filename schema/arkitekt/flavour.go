@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -22,9 +23,20 @@ type variant struct {
 	path     string
 }
 
-// flavours returns the members of the documented form's list.
+// flavourKeys name the flavour of an entry.
+var flavourKeys = []string{"flavour", "flavour_name", "flavor", "flavor_name"}
+
+// flavours returns the members of the documented form's list, or the flavour of
+// an entry where it is a mapping.
 func (e entry) flavours() []item {
-	return items(field(e.node, "flavours"), scalarField("image", "name"))
+	single := scalarField("image", "name")
+	if list := members(e.field("flavours", "flavors"), single); len(list) > 0 {
+		return list
+	}
+	if own := field(e.node, flavourKeys...); isMapping(own) {
+		return items(own, single)
+	}
+	return nil
 }
 
 // variants returns what the flavours of an entry are read from. A member of
@@ -34,7 +46,7 @@ func (e entry) variants() []variant {
 	list := e.flavours()
 	if len(list) == 0 {
 		v := variant{entry: e, path: e.path, ownImage: imageOf(e.node)}
-		v.ownName = name(field(e.node, "flavour", "flavour_name", "flavor", "flavor_name"))
+		v.ownName = name(field(e.node, flavourKeys...))
 		return []variant{v}
 	}
 	variants := make([]variant, len(list))
@@ -82,6 +94,10 @@ func (v variant) lookup(names ...string) *yaml.Node {
 func (r *reader) flavour(v variant) (schema.Flavour, bool) {
 	flavour := schema.Flavour{Name: v.ownName, Image: v.ownImage}
 	if flavour.Name == "" {
+		if named := field(v.node, flavourKeys...); v.own == nil && named != nil && len(named.Content) > 0 {
+			r.problem(named, v.path, "the flavour is no single name", "write each flavour as an entry of its own, as flavour: cuda")
+			return flavour, false
+		}
 		flavour.Name = schema.VanillaFlavour
 	}
 	if flavour.Image == "" {
@@ -90,6 +106,13 @@ func (r *reader) flavour(v variant) (schema.Flavour, bool) {
 	}
 	if !r.usable(v.at(), v.path, "flavour", flavour.Name, maxName) || !r.usable(v.at(), v.path, "image", flavour.Image, maxImage) {
 		return flavour, false
+	}
+	if message, hint := schema.CheckImage(flavour.Image); message != "" {
+		if strings.ContainsFunc(flavour.Image, unicode.IsSpace) {
+			r.problem(v.at(), v.path, message, hint)
+			return flavour, false
+		}
+		r.notice(v.at(), v.path, message, hint) // an engine tells in the end; the release is there
 	}
 	flavour.Description = text(field(v.own, "description"))
 	flavour.Priority = r.priority(v)
@@ -122,14 +145,15 @@ func imageOf(node *yaml.Node) string {
 // selectors reads what the flavour needs of a backend.
 func (r *reader) selectors(v variant) []schema.Selector {
 	var selectors []schema.Selector
-	for i, member := range items(v.lookup("selectors"), isSelector) {
-		if isNull(member.node) && member.key == nil {
+	for i, member := range words(v.lookup("selectors", "selector"), isLone) {
+		if member.key == nil && isNull(member.node) || member.key != nil && falsehood(member.node) {
 			continue
 		}
 		path := member.path(join(v.path, "selectors"), i)
 		s, problems := schema.DecodeSelector(keyedSelector(member), path, false)
 		for _, p := range problems {
 			p.File = r.file
+			p.Notice = s.Kind != "" // a need that is forgotten is no trifle
 			r.pub.Problems = append(r.pub.Problems, p)
 		}
 		if s.Kind != "" {
@@ -141,20 +165,40 @@ func (r *reader) selectors(v variant) []schema.Selector {
 
 func isSelector(node *yaml.Node) bool { return isScalar(field(node, "kind", "type")) }
 
-// keyedSelector returns the node of a selector. Where a mapping of kinds stands
-// in place of the list, it puts the kind into the selector.
+// isLone tells one selector, with a kind or not, from a mapping of kinds.
+func isLone(node *yaml.Node) bool {
+	return isSelector(node) || has(node, "required", "weight", "min", "memory", "name", "key", "value")
+}
+
+// keyedSelector returns the node of a selector. Where it is named by its kind,
+// it puts the kind into the selector; {ram: 8GB} means what {kind: ram, min: 8GB}
+// does.
 func keyedSelector(i item) *yaml.Node {
+	with := &yaml.Node{Kind: yaml.MappingNode}
+	if i.key != nil {
+		with.Line, with.Column = i.key.Line, i.key.Column
+		with.Content = []*yaml.Node{keyNode("kind", i.key), i.key}
+	}
 	switch {
 	case i.key == nil, isSelector(i.node):
 		return i.node
 	case isMapping(i.node):
-		with := *i.node
-		kind := &yaml.Node{Kind: yaml.ScalarNode, Value: "kind", Line: i.key.Line, Column: i.key.Column}
-		with.Content = append([]*yaml.Node{kind, i.key}, i.node.Content...)
-		return &with
-	default:
-		return i.key
+		with.Content = append(with.Content, i.node.Content...)
+	case isScalar(i.node) && !truth(i.node):
+		for _, kind := range schema.SelectorKind("").Values() {
+			if schema.SameKey(kind, i.name()) {
+				first := schema.SelectorFields(schema.SelectorKind(kind))[0].Name
+				with.Content = append(with.Content, keyNode(first, i.node), i.node)
+			}
+		}
 	}
+	return with
+}
+
+// keyNode returns a node for a key that does not stand in the file, but is meant
+// where another node is.
+func keyNode(key string, at *yaml.Node) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Value: key, Line: at.Line, Column: at.Column}
 }
 
 // needsGPU tells whether a selector requires a GPU already.
@@ -188,10 +232,26 @@ func (r *reader) size(v variant) schema.Bytes {
 		return 0
 	}
 	size, err := schema.ParseBytes(text(node))
-	if err != nil {
+	if err == nil {
+		return size
+	}
+	size, ok := plainBytes(text(node))
+	if !ok {
 		r.notice(node, join(v.path, "size"), "the size is no amount of bytes; it is passed over", "write it as size: 495823090")
 	}
 	return size
+}
+
+// plainBytes reads the other ways in which YAML writes a number: 1_000, 0x10, 1e9.
+func plainBytes(text string) (schema.Bytes, bool) {
+	n, err := strconv.ParseInt(text, 0, 64)
+	if f, ferr := strconv.ParseFloat(strings.ReplaceAll(text, "_", ""), 64); err != nil && ferr == nil && math.Abs(f) < math.MaxInt64/2 {
+		n, err = int64(math.Round(f)), nil
+	}
+	if err != nil || n < 0 {
+		return 0, false
+	}
+	return schema.Bytes(n), true
 }
 
 // publishedAt reads when the image was built or published.

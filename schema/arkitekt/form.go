@@ -82,7 +82,7 @@ func (e entry) form() schema.Form {
 // keyedDefinition tells whether a definition has a key of its own.
 func keyedDefinition(e entry) bool {
 	for _, list := range []string{"implementations", "templates"} {
-		for _, i := range items(field(e.inspection, list), isTemplate) {
+		for _, i := range members(field(e.inspection, list), isTemplate) {
 			if has(definitionOf(i.node), "key") {
 				return true
 			}

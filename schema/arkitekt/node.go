@@ -3,6 +3,7 @@ package arkitekt
 import (
 	"strconv"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v4"
 
@@ -57,8 +58,12 @@ func isScalar(node *yaml.Node) bool {
 	return node != nil && node.Kind == yaml.ScalarNode && !isNull(node)
 }
 
-// text returns the text of a scalar, and nothing for any other node.
+// text returns the text of a scalar, also of one that stands alone in a list,
+// and nothing for any other node.
 func text(node *yaml.Node) string {
+	if node != nil && node.Kind == yaml.SequenceNode && len(node.Content) == 1 {
+		node = node.Content[0]
+	}
 	if !isScalar(node) {
 		return ""
 	}
@@ -77,6 +82,16 @@ func name(node *yaml.Node) string {
 func truth(node *yaml.Node) bool {
 	switch strings.ToLower(text(node)) {
 	case "true", "yes", "on", "1":
+		return true
+	default:
+		return false
+	}
+}
+
+// falsehood returns whether a scalar says no.
+func falsehood(node *yaml.Node) bool {
+	switch strings.ToLower(text(node)) {
+	case "false", "no", "off":
 		return true
 	default:
 		return false
@@ -122,6 +137,34 @@ func items(node *yaml.Node, single func(*yaml.Node) bool) []item {
 	default:
 		return []item{{node: node}}
 	}
+}
+
+// members returns the members of a list, as items does. A member that is a
+// mapping with one key, and no single one, is named by that key, as
+// [{cuda: {memory: 8GB}}, {ram: 8GB}] is by people who think of mappings.
+func members(node *yaml.Node, single func(*yaml.Node) bool) []item {
+	list := items(node, single)
+	for i, member := range list {
+		if n := member.node; member.key == nil && isMapping(n) && len(n.Content) == 2 && !single(n) {
+			list[i] = item{key: n.Content[0], node: n.Content[1]}
+		}
+	}
+	return list
+}
+
+// words returns the members of a list as members does, and those of a text that
+// has blanks or commas between them.
+func words(node *yaml.Node, single func(*yaml.Node) bool) []item {
+	if !isScalar(node) {
+		return members(node, single)
+	}
+	var list []item
+	for _, word := range strings.FieldsFunc(node.Value, func(c rune) bool { return c == ',' || unicode.IsSpace(c) }) {
+		one := *node
+		one.Value = word
+		list = append(list, item{node: &one})
+	}
+	return list
 }
 
 // scalarField returns a condition for items: the mapping has one of the keys

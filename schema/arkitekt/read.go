@@ -112,7 +112,8 @@ func (d document) detect() schema.Form {
 // foreign tells whether a document is told by its kind, as the objects of
 // Kubernetes and Berth's own desired state are.
 func foreign(root *yaml.Node) bool {
-	return has(root, "api_version") || isScalar(field(root, "kind")) && !has(root, "deployments", "app_images")
+	kind, version := isScalar(field(root, "kind")), has(root, "api_version")
+	return kind && version || (kind || version) && !has(root, "deployments", "app_images")
 }
 
 // isEntry tells an entry from a mapping of names to entries.

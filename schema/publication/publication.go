@@ -5,6 +5,7 @@ package publication
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/schema/arkitekt"
@@ -43,10 +44,10 @@ func read(file string, doc schema.Document) schema.Publication {
 	case schema.FormApp:
 		return readApp(file, doc)
 	case schema.FormDesired, schema.FormConfig, schema.FormUnknown:
-		return schema.Publication{Form: form, Problems: append(notices(doc.Problems), passedOver(file, doc, form))}
+		return schema.Publication{Form: form, Problems: append(notices(doc), passedOver(file, doc, form))}
 	}
 	pub, _ := arkitekt.Read(file, doc.Root)
-	pub.Problems = append(notices(doc.Problems), pub.Problems...)
+	pub.Problems = append(notices(doc), pub.Problems...)
 	return pub
 }
 
@@ -78,11 +79,15 @@ func passedOver(file string, doc schema.Document, form schema.Form) schema.Probl
 	}
 }
 
-// notices makes notices of problems: a key that stands twice in a document of
-// others, say, of which the last value is taken.
-func notices(problems schema.Problems) schema.Problems {
-	mild := make(schema.Problems, len(problems))
-	for i, p := range problems {
+// notices makes notices of the problems of a document of others: of a key that
+// stands twice, say, of which the last value is taken. Where something could not
+// be read at all, they stay errors.
+func notices(doc schema.Document) schema.Problems {
+	if doc.Damaged {
+		return slices.Clone(doc.Problems)
+	}
+	mild := make(schema.Problems, len(doc.Problems))
+	for i, p := range doc.Problems {
 		p.Notice = true
 		mild[i] = p
 	}

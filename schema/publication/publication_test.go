@@ -63,7 +63,7 @@ func TestRead(t *testing.T) {
 		{"an identity of Arkitekt's", "identifier: a\nversion: 1\nentrypoint: app\nrequirements: [gpu]\nwhatever: 1\n",
 			[]string{"app-identity", "a 1 is described"}},
 		{"an identity that cannot be shown", "identifier: \"a\\u0007\"\nversion: 1\n",
-			[]string{"app-identity", `error f:1:1 the identifier "a\a" holds a control character`}},
+			[]string{"app-identity", `error f:1:1 the identifier "a\a" holds a character that cannot be shown`}},
 		{"several documents, one of them broken",
 			ownManifest + "---\ndeployments:\n- {identifier: b, version: 1, image: i}\n---\na: [\n---\nidentifier: c\nversion: 2\n",
 			[]string{
@@ -76,12 +76,34 @@ func TestRead(t *testing.T) {
 			[]string{"B", "b 2 vanilla i", "notice f:2:31"}},
 		{"Arkitekt's, half of it broken", "deployments:\n- {identifier: b, version: 1}\n- {identifier: b, version: 2, image: i}\n",
 			[]string{"B", "b 2 vanilla i", "error f:2:3 the entry lacks image"}},
+		{"Arkitekt's, with an apiVersion", "apiVersion: 1\ndeployments: [{identifier: b, version: 1, image: i}]\n", []string{"B", "b 1 vanilla i"}},
 		{"of Kubernetes", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n", []string{"unknown", "notice f:1:1"}},
 		{"of the desired state", "kind: Deployment\nname: web\napp: org.example.app\n", []string{"desired", "notice f:1:1"}},
 		{"a configuration", "desired: {url: x}\nlisten: ':1'\n", []string{"config", "notice f:1:1"}},
 		{"text", "hello\n", []string{"unknown", "notice f:1:1"}},
 		{"empty", "# nothing\n", []string{"unknown", "notice f"}},
-		{"not YAML", "\x00", []string{"unknown", "error f:1:1 the control character 0x00 is not allowed"}},
+		{"not YAML", "\x00", []string{"unknown", "error f:1:1 the control character 0x00 is not allowed", "notice f:1:1"}},
+		{"own, not UTF-8", ownManifest + "description: caf\xe9\n", []string{"app",
+			"error f:10:14 \"caf\ufffd\" holds characters that cannot be shown", "error f:10:17 the text is not UTF-8"}},
+		{"Arkitekt's, a list twice", "deployments:\n- {identifier: a, version: 1, image: i}\ndeployments:\n- {identifier: b, version: 1, image: i}\n",
+			[]string{"B", "a 1 vanilla i", "b 1 vanilla i", "notice f:3:1"}},
+		{"Arkitekt's, places that cannot be read", "deployments:\n" +
+			"- {identifier: a, version: 1, image: i, description: caf\xe9}\n" +
+			"- {identifier: b, version: \"\x01\", image: i}\n" +
+			"- &c {identifier: c, version: 1, image: i, self: *c}\n" +
+			"- {identifier: d, version: 1, image: i, x: " + strings.Repeat("[", 70) + strings.Repeat("]", 70) + "}\n" +
+			"- {identifier: e, version: " + strings.Repeat("1", schema.MaxScalar+1) + ", image: i}\n" +
+			"- {identifier: f, version: 1, image: i}\n",
+			[]string{
+				"B", "a 1 vanilla i", "c 1 vanilla i", "d 1 vanilla i", "f 1 vanilla i",
+				"error f:2:57 the text is not UTF-8",
+				"error f:3:3 the version \"\ufffd\" holds a character that cannot be shown",
+				"error f:3:29 the control character 0x01 is not allowed",
+				"error f:4:3 the anchor c stands for something that holds itself",
+				"error f:5:105 the document is nested deeper than 64 levels",
+				"error f:6:3 the entry lacks version",
+				"error f:6:28 the text is longer than 256Ki",
+			}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
