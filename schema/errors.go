@@ -101,6 +101,9 @@ const (
 	Terminal ErrorKind = "terminal"
 )
 
+// ErrorKinds are all of them.
+var ErrorKinds = []ErrorKind{Transient, Waiting, Invalid, Terminal}
+
 // Error is the error that crosses a boundary between layers: what was tried on
 // what, why it failed, what happens next and what a person can do.
 // It never holds a secret.

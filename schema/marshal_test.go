@@ -51,6 +51,18 @@ func TestZeroQuantitiesAreLeftOut(t *testing.T) {
 	}
 }
 
+// What an engine has is no round number; for people it is one, and never more than there is.
+func TestShortBytes(t *testing.T) {
+	for b, want := range map[Bytes]string{
+		0: "0", 8 << 30: "8Gi", 512e6: "512MB", 25276502016: "25.2GB", 7_999_999_999: "7.9GB",
+		1_234_567: "1.2MB", 1234: "1234", 123_456: "123.4kB", 2_500_000_000_001: "2.5TB",
+	} {
+		if got := b.Short(); got != want {
+			t.Errorf("%d bytes: %s, want %s", int64(b), got, want)
+		}
+	}
+}
+
 // Every quantity is read back from its own text.
 func TestQuantitiesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

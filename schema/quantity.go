@@ -61,6 +61,23 @@ func (b Bytes) String() string {
 	return strconv.FormatInt(int64(b), 10)
 }
 
+// Short renders the amount for people: as [Bytes.String] does where that is short, as
+// 8Gi, and otherwise with one decimal, as 8.4GB. It never says more than there is.
+func (b Bytes) Short() string {
+	if exact := b.String(); len(exact) <= 5 {
+		return exact
+	}
+	for _, u := range []struct {
+		name string
+		size Bytes
+	}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}} {
+		if b >= u.size {
+			return fmt.Sprintf("%d.%d%s", b/u.size, b%u.size/(u.size/10), u.name)
+		}
+	}
+	return fmt.Sprintf("%d.%dkB", b/1e3, b%1e3/100)
+}
+
 // ParseCPU reads an amount of CPU.
 func ParseCPU(s string) (CPU, error) {
 	text := strings.TrimSpace(s)

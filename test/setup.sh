@@ -61,6 +61,11 @@ engine() {
 	fi
 	packages dockerd=docker.io docker=docker.io iptables=iptables
 	for _ in 1 2 3 4 5; do answers >/dev/null && break; sleep 1; done # the package may have started it
+	local socket=/var/run/docker.sock
+	if [ -z "${DOCKER_HOST:-}" ] && [ -S $socket ] && [ ! -w $socket ]; then # another dockerd would not help
+		say "you may not use this machine's Docker Engine: run 'sudo usermod -aG docker $(id -un)', then log in again" >&2
+		return 1
+	fi
 	if ! answers >/dev/null; then
 		forget /var/run/docker.pid dockerd
 		forget /var/run/docker/containerd/containerd.pid containerd

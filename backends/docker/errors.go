@@ -22,11 +22,16 @@ type symptom struct {
 	hint  string
 }
 
+// NoRights says what to do where the engine's socket may not be opened: most often
+// the engine runs, and the user was never added to its group.
+const NoRights = "the engine's socket is not for this user: add the user to the group docker ('sudo usermod -aG docker NAME', then log in again), or run Berth as root"
+
 // symptoms are tried in order. Waiting, not terminal, are those that a person
 // puts right outside of Berth: it looks again by itself.
 var symptoms = []symptom{
 	{[]string{"no space left on device"}, schema.Waiting, "the engine's disk is full: free some space, for instance with \"docker system prune\""},
 	{[]string{"disk quota exceeded"}, schema.Waiting, "the engine's disk is full: free some space, for instance with \"docker system prune\""},
+	{[]string{"permission denied while trying to connect"}, schema.Transient, NoRights},
 	{[]string{"port is already allocated"}, schema.Transient, "another container has the port: choose another one, or leave out the host port"},
 	{[]string{"address already in use"}, schema.Transient, "another program on the engine's host has the port: choose another one, or leave out the host port"},
 	{[]string{"cannot assign requested address"}, schema.Invalid, "the engine's host has no such address: correct the port's address, or leave it out"},
@@ -110,6 +115,8 @@ var noise = []*regexp.Regexp{
 	regexp.MustCompile(`driver failed programming external connectivity on endpoint \S+( \([0-9a-f]+\))?: `),
 	regexp.MustCompile(`(Error starting userland proxy|failed to set up container networking|failed to bind host port for [^:]*): `),
 	regexp.MustCompile(`: unknown$`),
+	regexp.MustCompile(`: (Head|Get|Post|Put|Delete) "http://%2F.*$`), // a socket, which is named before
+	regexp.MustCompile(`\. Is the docker daemon running\?$`),
 }
 
 // plain shortens an engine's message and bounds its length.

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,7 +38,7 @@ func reachOf(cfg schema.BackendConfig, o Options) (reach, error) {
 		if r, err = configured(cfg); err != nil {
 			return reach{}, &schema.Error{
 				Op: "open backend", Resource: cfg.Name, Kind: schema.Terminal, Err: err,
-				Hint: "check kubeconfig and context in the server's configuration",
+				Hint: "set KUBECONFIG and its current context, or kubeconfig and context in the server's configuration",
 			}
 		}
 	}
@@ -85,12 +87,24 @@ func configured(cfg schema.BackendConfig) (reach, error) {
 	return reach{config, namespace}, err
 }
 
+// noContext says what there is in place of the context that is asked for.
+func noContext(raw clientcmdapi.Config, context string) error {
+	known := strings.Join(slices.Sorted(maps.Keys(raw.Contexts)), ", ")
+	switch {
+	case known == "":
+		return errors.New("there is no kubeconfig that names a cluster")
+	case context == "":
+		return fmt.Errorf("the kubeconfig has no current context; it has %s", known)
+	}
+	return fmt.Errorf("the kubeconfig has no context %q; it has %s", context, known)
+}
+
 // permitted refuses a kubeconfig that has a program run to log in, unless that is
 // allowed: whoever can write the file would run programs as Berth.
 func permitted(raw clientcmdapi.Config, context string, allowExec bool) error {
 	c := raw.Contexts[context]
 	if c == nil {
-		return fmt.Errorf("the kubeconfig has no context %q", context)
+		return noContext(raw, context)
 	}
 	who := raw.AuthInfos[c.AuthInfo]
 	if who == nil || allowExec || who.Exec == nil && who.AuthProvider == nil {

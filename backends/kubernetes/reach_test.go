@@ -33,6 +33,14 @@ func TestReach(t *testing.T) {
 	if err := os.WriteFile(file, []byte(kubeconfig), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	without := filepath.Join(t.TempDir(), "without")
+	if err := os.WriteFile(without, []byte(strings.Replace(kubeconfig, "current-context: lab", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		cfg       schema.BackendConfig
 		namespace string
@@ -43,7 +51,9 @@ func TestReach(t *testing.T) {
 		"program":              {schema.BackendConfig{Kubeconfig: file, Context: "program"}, "", "allowExec"},
 		"program allowed":      {schema.BackendConfig{Kubeconfig: file, Context: "program", AllowExec: true}, "default", ""},
 		"provider":             {schema.BackendConfig{Kubeconfig: file, Context: "provider"}, "", "allowExec"},
-		"unknown context":      {schema.BackendConfig{Kubeconfig: file, Context: "other"}, "", `"other"`},
+		"unknown context":      {schema.BackendConfig{Kubeconfig: file, Context: "other"}, "", `"other"; it has lab, program, provider`},
+		"no current context":   {schema.BackendConfig{Kubeconfig: without}, "", "no current context; it has lab"},
+		"empty":                {schema.BackendConfig{Kubeconfig: empty}, "", "there is no kubeconfig"},
 		"no file":              {schema.BackendConfig{Kubeconfig: file + ".none"}, "", "no such file"},
 	} {
 		r, err := reachOf(test.cfg, Options{Version: "1.2.3"})

@@ -71,6 +71,11 @@ func completeNames(next completer, kinds ...string) completion {
 	}
 }
 
+// completeFixed completes the value of a flag with the values that it may have.
+func completeFixed(cmd *cobra.Command, flag string, values []string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // completeFlag completes the value of a flag with names of a kind.
 func completeFlag(cmd *cobra.Command, flag, kind string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, completeNames(func([]string, []string) map[string]string { return map[string]string{kind: ""} }))

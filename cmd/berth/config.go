@@ -44,6 +44,9 @@ func addConfigFlags(cmd *cobra.Command) *configFlags {
 		note(cmd, s.Flag, noteGroup, groupConfiguration)
 		note(cmd, s.Flag, noteEnv, s.Env)
 		note(cmd, s.Flag, noteDefault, s.Default)
+		if len(s.Values) > 0 {
+			completeFixed(cmd, s.Flag, s.Values)
+		}
 	}
 	return f
 }
@@ -71,7 +74,33 @@ func (f *configFlags) load(cmd *cobra.Command, args []string) (*schema.Config, e
 	if cfg.Desired.URL == "" {
 		return nil, usageError{errors.New("a desired-state repository is missing: name its URL or path, as in 'berth " + cmd.Name() + " https://git.example.org/lab/desired.git'")}
 	}
-	return cfg, complete(cfg)
+	return cfg, f.complete(cmd, cfg)
+}
+
+// complete fills in the defaults and checks the whole. What stands on the command
+// line or in the environment is told by the name that it has there.
+func (f *configFlags) complete(cmd *cobra.Command, cfg *schema.Config) error {
+	err := complete(cfg)
+	var problems schema.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	for _, s := range schema.Settings() {
+		for _, p := range problems {
+			if p.Path != s.Key {
+				continue
+			}
+			if cmd.Flags().Changed(f.flags[s.Key]) {
+				p.Path = "--" + s.Flag
+				return usageError{p}
+			}
+			if _, ok := os.LookupEnv(s.Env); ok {
+				p.Path = s.Env
+				return usageError{p}
+			}
+		}
+	}
+	return err
 }
 
 // read reads the configuration: the file, over it the environment, over it the

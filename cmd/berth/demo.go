@@ -64,6 +64,7 @@ that the other commands have something to tell.`,
 	cmd.Flags().BoolVar(&o.once, "once", false, "run the story without waiting for a key")
 	cmd.Flags().BoolVar(&o.keep, "keep", false, "leave apps and the server running after the story, until Ctrl-C")
 	cmd.Flags().StringVar(&o.backend, "backend", string(schema.BackendDocker), "where the pods run: "+strings.Join(schema.BackendType("").Values(), " or "))
+	completeFixed(cmd, "backend", schema.BackendType("").Values())
 	cmd.Flags().StringVar(&o.image, "image", "", "an image of Berth that the engine has or can pull, for all releases of the app. Default: one made of this executable, or, on a cluster, what 'make cluster' imports")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "print the server's log between the steps")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "where the demo's server listens (default any free port; with --keep, the usual one if it is free)")

@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"github.com/berthdev/berth/backends"
+	backend "github.com/berthdev/berth/backends/docker"
 	imagetar "github.com/berthdev/berth/internal/image"
 	"github.com/berthdev/berth/schema"
 )
@@ -64,12 +65,22 @@ func openDemoDocker(ctx context.Context) (demoEngine, string, error) {
 	version, err := docker.ServerVersion(ctx)
 	if err != nil {
 		docker.Close()
-		return nil, "", &schema.Error{
-			Op: "reach the Docker Engine at", Resource: docker.DaemonHost(), Kind: schema.Terminal, Err: errors.New("it does not answer"),
-			Hint: "start Docker, run 'make engine' on a Debian machine, or set DOCKER_HOST",
-		}
+		return nil, "", noEngine(docker.DaemonHost(), err)
 	}
 	return &demoDocker{client: docker}, fmt.Sprintf("Docker Engine %s, API %s", version.Version, version.APIVersion), nil
+}
+
+// noEngine says why there is no engine for the demo: none runs, or this user may not
+// use the one that does.
+func noEngine(host string, err error) error {
+	e := &schema.Error{
+		Op: "reach the Docker Engine at", Resource: host, Kind: schema.Terminal, Err: errors.New("it does not answer"),
+		Hint: "start Docker, run 'make engine' on a Debian machine, or set DOCKER_HOST",
+	}
+	if strings.Contains(err.Error(), "permission denied") {
+		e.Err, e.Hint = errors.New("permission denied"), backend.NoRights
+	}
+	return e
 }
 
 func (e *demoDocker) config() schema.BackendConfig {

@@ -30,7 +30,7 @@ func newDemoApp(c console) *cobra.Command {
 			case check:
 				return checkDemoApp(cmd.Context())
 			case broken:
-				fmt.Fprintln(c.out, "loading the model")
+				fmt.Fprintln(c.err, "loading the model") // where the error goes: engines mix up two streams
 				return errors.New("/models/nuclei.h5: there is no such file")
 			}
 			return serveDemoApp(cmd.Context(), c)

@@ -49,8 +49,8 @@ and git still tell.`,
 	cmd.Flags().StringSliceVar(&o.kinds, "kind", nil, "only events of these kinds: "+strings.Join(eventKinds, ", "))
 	cmd.Flags().StringVar(&o.severity, "severity", "info", "only events that matter so much or more: "+strings.Join(severities, ", "))
 	cmd.Flags().IntVar(&o.limit, "limit", 50, "the most events to print, the newest; 0 prints all")
-	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions(eventKinds, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("severity", cobra.FixedCompletions(severities, cobra.ShellCompDirectiveNoFileComp))
+	completeFixed(cmd, "kind", eventKinds)
+	completeFixed(cmd, "severity", severities)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		filter, err := o.filter(time.Now(), args)
 		if err != nil {

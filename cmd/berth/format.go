@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -41,19 +40,5 @@ func bytesOf(n *int64) string {
 	return formatBytes(*n)
 }
 
-// formatBytes writes a number of bytes as documents do where that is short, as
-// 8Gi, and otherwise with one decimal, as 8.4GB.
-func formatBytes(n int64) string {
-	if exact := schema.Bytes(n).String(); len(exact) <= 5 {
-		return exact
-	}
-	for _, u := range []struct {
-		name string
-		size float64
-	}{{"TB", 1e12}, {"GB", 1e9}, {"MB", 1e6}} {
-		if float64(n) >= u.size {
-			return fmt.Sprintf("%.1f%s", float64(n)/u.size, u.name)
-		}
-	}
-	return fmt.Sprintf("%.1fkB", float64(n)/1e3)
-}
+// formatBytes writes a number of bytes for people.
+func formatBytes(n int64) string { return schema.Bytes(n).Short() }

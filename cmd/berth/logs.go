@@ -64,7 +64,7 @@ removed. A server that goes away meanwhile is asked again from where it stopped.
 	cmd.Flags().StringVarP(&o.prefix, "prefix", "p", "auto", "the pod's name before each line: auto (where there are several), always, never")
 	cmd.Flags().StringVar(&o.backend, "backend", "", "only pods on this backend")
 	completeFlag(cmd, "backend", "backends")
-	_ = cmd.RegisterFlagCompletionFunc("prefix", cobra.FixedCompletions(prefixes, cobra.ShellCompDirectiveNoFileComp))
+	completeFixed(cmd, "prefix", prefixes)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		since, err := parseSince(time.Now(), o.since)
 		if err != nil {

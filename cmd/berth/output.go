@@ -44,14 +44,16 @@ func writeYAML(w io.Writer, v any) error {
 	return err
 }
 
-// yaml11 are the words that older readers take for truth values.
-var yaml11 = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off)$`)
+// doubtful are texts that some reader of YAML takes for something else: words that
+// are truth values in YAML 1.1, and what looks like a number, as 8e33557 of a hash or
+// the port 22:22, though the library sees that it is none that it can hold.
+var doubtful = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|[-+.]?[0-9][0-9_]*(\.[0-9_]*|(:[0-5]?[0-9])+)?(e[-+]?[0-9]+)?)$`)
 
 // plain takes the marks of JSON off: braces, and quotes where none are needed.
 func plain(n *yaml.Node) {
 	n.Style = 0
 	switch {
-	case n.Kind == yaml.ScalarNode && n.Tag == "!!str" && yaml11.MatchString(n.Value):
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!str" && doubtful.MatchString(n.Value):
 		n.Style = yaml.SingleQuotedStyle
 	case n.Kind != yaml.ScalarNode && len(n.Content) == 0:
 		n.Style = yaml.FlowStyle // [] and {}

@@ -119,8 +119,10 @@ Start with "berth demo"; then "berth serve URL" with a desired-state repository.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noSuchCommand,
+		Version:       versionOf().String(), // for --version, which many try first
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
@@ -161,5 +163,5 @@ func outputFlag(cmd *cobra.Command, into *string, formats ...string) {
 		}
 		return usageErrorf("unknown output format %q; use one of %s", *into, strings.Join(formats, ", "))
 	}
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
+	completeFixed(cmd, "output", formats)
 }

@@ -83,6 +83,7 @@ this desired state follows are read and searched.`,
 			})
 	}
 	completeFlag(cmd, "repo", "repos")
+	completeFixed(cmd, "selector", schema.SelectorKind("").Values())
 	return cmd
 }
 

@@ -155,7 +155,7 @@ func TestYAML(t *testing.T) {
 		Since    time.Time `json:"since"`
 		Text     string    `json:"text"`
 		Sentence string    `json:"sentence"`
-	}{"1.10", []string{"yes", "null", "plain", "", "0x1", "~", "1_000"}, nil, []string{}, 3, time.Unix(0, 0).UTC(), "a\nb", "image: not found #1"}})
+	}{"1.10", []string{"yes", "null", "plain", "", "0x1", "~", "1_000", "8e33557", "22:22", "0.1.1", "8080:80"}, nil, []string{}, 3, time.Unix(0, 0).UTC(), "a\nb", "image: not found #1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +168,10 @@ func TestYAML(t *testing.T) {
   - '0x1'
   - '~'
   - '1_000'
+  - '8e33557'
+  - '22:22'
+  - 0.1.1
+  - 8080:80
   nothing: null
   none: []
   count: 3

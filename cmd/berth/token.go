@@ -35,7 +35,7 @@ token back, remove its lines; the server follows its configuration.`,
 	}
 	cmd.Flags().StringVar(&role, "role", string(access.Viewer), "what it allows: "+strings.Join(schema.Role("").Values(), " or "))
 	cmd.Flags().BoolVar(&stdin, "stdin", false, "read a token that was made before from standard input, and print its lines only")
-	_ = cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(schema.Role("").Values(), cobra.ShellCompDirectiveNoFileComp))
+	completeFixed(cmd, "role", schema.Role("").Values())
 	return cmd
 }
 

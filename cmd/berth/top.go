@@ -83,7 +83,7 @@ fail.`,
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "look again every two seconds, until interrupted")
 	cmd.Flags().StringVar(&o.backend, "backend", "", "only pods on this backend")
 	completeFlag(cmd, "backend", "backends")
-	_ = cmd.RegisterFlagCompletionFunc("sort-by", cobra.FixedCompletions(orders, cobra.ShellCompDirectiveNoFileComp))
+	completeFixed(cmd, "sort-by", orders)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if topOrders[o.sortBy] == nil {
 			return usageErrorf("--sort-by: %q is none of %s", o.sortBy, strings.Join(orders, ", "))

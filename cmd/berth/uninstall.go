@@ -97,5 +97,5 @@ func (f *configFlags) loadInstance(cmd *cobra.Command, args []string) (*schema.C
 	if cfg.Instance == "" && cfg.Desired.URL == "" {
 		return nil, usageError{errors.New("name the instance with --instance, or the desired-state URL that it serves")}
 	}
-	return cfg, complete(cfg)
+	return cfg, f.complete(cmd, cfg)
 }

@@ -28,7 +28,10 @@ func usageArgs(cmd *cobra.Command) {
 			if err == nil || errors.As(err, &usage) {
 				return err
 			}
-			return usageErrorf("%w; write: %s", err, cmd.UseLine())
+			if len(args) == 0 { // every command that needs some needs one
+				return usageErrorf("an argument is missing; write: %s", cmd.UseLine())
+			}
+			return usageErrorf("%d arguments are too many; write: %s", len(args), cmd.UseLine())
 		}
 	}
 	for _, sub := range cmd.Commands() {

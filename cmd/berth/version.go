@@ -14,6 +14,14 @@ type versionInfo struct {
 	Arch    string `json:"arch"`
 }
 
+func versionOf() versionInfo {
+	return versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+}
+
+func (v versionInfo) String() string {
+	return fmt.Sprintf("berth %s (%s, %s/%s)", v.Version, v.Go, v.OS, v.Arch)
+}
+
 func newVersion(c console) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
@@ -22,11 +30,11 @@ func newVersion(c console) *cobra.Command {
 		Example: "  berth version\n  berth version -o json",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			info := versionInfo{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+			info := versionOf()
 			if output == "json" {
 				return writeJSON(c.out, info)
 			}
-			fmt.Fprintf(c.out, "berth %s (%s, %s/%s)\n", info.Version, info.Go, info.OS, info.Arch)
+			fmt.Fprintln(c.out, info)
 			return nil
 		},
 	}

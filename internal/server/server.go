@@ -91,10 +91,20 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
+// front is told to who opens the server's address in a browser.
+const front = `This is Berth. It is asked with its commands, as 'berth get deployments', or here:
+
+/commits/HASH      what became of a commit
+/graphql, /logs    the query API
+/metrics           for Prometheus
+/healthz, /readyz  for probes
+`
+
 // routes mounts every part behind what it needs of who asks. Health is told to
 // anybody, for probes hold no token; webhooks are signed.
 func routes(o Options) http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, front) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		ok, why := o.Ready()

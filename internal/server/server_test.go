@@ -111,7 +111,7 @@ func TestPathsNeedARole(t *testing.T) {
 	}})})
 	for path, want := range map[string][3]int{ // from this machine, through a proxy, through a proxy with a token
 		"/healthz": {200, 200, 200}, "/readyz": {200, 200, 200}, "/webhooks/generic": {202, 202, 202},
-		"/metrics": {200, 401, 200}, "/graphql": {200, 401, 200}, "/logs": {200, 401, 200}, "/elsewhere": {404, 404, 404},
+		"/metrics": {200, 401, 200}, "/graphql": {200, 401, 200}, "/logs": {200, 401, 200}, "/elsewhere": {404, 404, 404}, "/": {200, 200, 200},
 	} {
 		for i, header := range []http.Header{{}, {"X-Forwarded-For": {"192.0.2.1"}}, {"X-Forwarded-For": {"192.0.2.1"}, "Authorization": {"Bearer " + token}}} {
 			req, err := http.NewRequest(http.MethodGet, url+path, nil)

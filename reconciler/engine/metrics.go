@@ -59,6 +59,9 @@ var kinds = map[taskKind]string{apply: "apply", remove: "remove", forget: "forge
 
 func (m *Metrics) worked(backend string, kind taskKind, took time.Duration, err error) {
 	m.work.WithLabelValues(backend, kinds[kind]).Observe(took.Seconds())
+	for _, k := range schema.ErrorKinds { // from zero on, so that the first one is seen to be one more
+		m.errors.WithLabelValues(backend, string(k))
+	}
 	if err != nil {
 		m.errors.WithLabelValues(backend, string(schema.KindOf(err))).Inc()
 	}

@@ -142,7 +142,7 @@ func (w *worker) list(ctx context.Context) error {
 		w.told = time.Time{}
 		e.recordBackend(w.backend.Name(), slog.LevelInfo, fmt.Sprintf("it answers: %s, %d pods", capacity.Engine, len(pods)))
 		e.log.Info("backend answers", "backend", w.backend.Name(), "engine", capacity.Engine,
-			"cpus", capacity.CPU.String(), "memory", fmt.Sprintf("%.1fGiB", float64(capacity.Memory)/(1<<30)), "gpus", len(capacity.GPUs), "pods", len(pods))
+			"cpus", capacity.CPU.String(), "memory", capacity.Memory.Short(), "gpus", len(capacity.GPUs), "pods", len(pods))
 	}
 	e.poke()
 	return nil

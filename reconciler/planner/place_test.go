@@ -93,6 +93,8 @@ func TestPlaceNewcomer(t *testing.T) {
 		}), want: want{action: Create, at: "cpu@plain"}},
 		{name: "more memory than any backend has", after: database(memory(100e9)),
 			want: want{action: Hold, kind: schema.Invalid, says: []string{"needs 100GB memory, it has 64GB", "it has 32GB"}}},
+		{name: "an amount of memory that is no round number", after: all(func(w *world) { w.backend("lab").Capacity.Memory = 25276502016 }, database(on("lab"), memory(26e9))),
+			want: want{action: Hold, says: []string{"needs 26GB memory, it has 25.2GB"}}},
 		{name: "more memory than is free", before: func(w *world) {
 			w.declare("alice", "org.db", on("lab"), memory(60e9))
 			w.declare("bob", "org.db", on("plain"), memory(30e9))

@@ -167,7 +167,7 @@ func ruleSize(g *planning, s *subject, c *candidate) (string, bool) {
 	case has.CPU > 0 && need.cpu > has.CPU:
 		return fmt.Sprintf("needs %s CPUs, it has %s", need.cpu, has.CPU), false
 	case has.Memory > 0 && need.memory > has.Memory:
-		return fmt.Sprintf("needs %s memory, it has %s", need.memory, has.Memory), false
+		return fmt.Sprintf("needs %s memory, it has %s", need.memory, has.Memory.Short()), false
 	case c.ask.gpus > 0 && c.ask.replicas > 0 && c.fit.suitable < c.ask.gpus*c.ask.replicas:
 		return fmt.Sprintf("needs %s, it has %d", gpus(c), c.fit.suitable), false
 	}
@@ -201,7 +201,7 @@ func ruleRoom(g *planning, s *subject, c *candidate) (string, bool) {
 		return fmt.Sprintf("needs %s CPUs, %s of %s are free", need.cpu, free, has.CPU), true
 	}
 	if free := max(0, freeMemory); has.Memory > 0 && need.memory > held.memory && need.memory > free {
-		return fmt.Sprintf("needs %s memory, %s of %s is free", need.memory, free, has.Memory), true
+		return fmt.Sprintf("needs %s memory, %s of %s is free", need.memory, free.Short(), has.Memory.Short()), true
 	}
 	return "", false
 }

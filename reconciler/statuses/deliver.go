@@ -148,7 +148,7 @@ func (s *Sender) settle(ctx context.Context, o *outcome) {
 		s.succeeded(o, now)
 	case ctx.Err() != nil: // it was cut off
 	case errors.As(o.err, &limited):
-		s.metrics.failed("limited")
+		s.metrics.failed(askedToWait)
 		s.limited(r.host, limited, now)
 	case errors.Is(o.err, forge.ErrNone):
 		s.none(r, o.err, now)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berthdev/berth/schema"
 )
 
 // Metrics are what a [Sender] counts.
@@ -31,6 +33,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.005, 4, 10),
 		}),
 	}
+	for _, kind := range schema.ErrorKinds { // from zero on, so that the first one is seen to be one more
+		m.errors.WithLabelValues(string(kind))
+	}
+	m.errors.WithLabelValues(askedToWait)
 	if reg != nil {
 		reg.MustRegister(m.told, m.errors, m.waiting, m.seconds)
 	}
@@ -41,6 +47,9 @@ func (m *Metrics) sent(after time.Duration) {
 	m.told.Inc()
 	m.seconds.Observe(after.Seconds())
 }
+
+// askedToWait is the kind of a request after which the forge asked to wait.
+const askedToWait = "limited"
 
 func (m *Metrics) failed(kind string) { m.errors.WithLabelValues(kind).Inc() }
 

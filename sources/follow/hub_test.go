@@ -387,13 +387,13 @@ func TestMetricsNameOnlyWhatIsFollowed(t *testing.T) {
 			return strings.Join(all, ", ")
 		}
 		const always = "fetch_seconds moved, files_parsed_total document, files_parsed_total manifest, last_success_timestamp_seconds " + DesiredName
-		if got, want := series(), "errors_total apps, fetch_seconds failed, "+always; got != want {
+		if got, want := series(), "errors_total apps, errors_total "+DesiredName+", fetch_seconds failed, "+always; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 		w.desired.push("second", map[string]string{"repos.yaml": ""})
 		w.Wake(hint(desiredURL, ""))
 		synctest.Wait()
-		if got, want := series(), "fetch_seconds failed, "+always; got != want {
+		if got, want := series(), "errors_total "+DesiredName+", fetch_seconds failed, "+always; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	})

@@ -55,8 +55,9 @@ func (m *metrics) fetched(took time.Duration, moved bool, err error) {
 
 // attempted counts one attempt to read a source.
 func (m *metrics) attempted(source string, at time.Time, err error) {
+	errors := m.errors.WithLabelValues(source) // from zero on, so that the first one is seen to be one more
 	if err != nil {
-		m.errors.WithLabelValues(source).Inc()
+		errors.Inc()
 		return
 	}
 	m.success.WithLabelValues(source).Set(float64(at.UnixMilli()) / 1000)

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -65,12 +66,25 @@ func New(o Options) *Handler {
 	if o.Metrics != nil {
 		o.Metrics.MustRegister(h.requests)
 	}
+	h.mux.HandleFunc("POST /webhooks/", notFound)
 	for _, p := range providers() {
+		for _, result := range results() {
+			h.requests.WithLabelValues(p.name, result)
+		}
 		deliver := func(w http.ResponseWriter, r *http.Request) { h.deliver(w, r, p) }
 		h.mux.HandleFunc("POST /webhooks/"+p.name, deliver)
 		h.mux.HandleFunc("POST /webhooks/"+p.name+"/{repo}", deliver)
 	}
 	return h
+}
+
+// notFound names the paths that there are, for the forge's list of deliveries.
+func notFound(w http.ResponseWriter, _ *http.Request) {
+	var paths []string
+	for _, p := range providers() {
+		paths = append(paths, "/webhooks/"+p.name)
+	}
+	http.Error(w, "there is no such path; webhooks go to "+strings.Join(paths, ", ")+", and /REPO behind it for a repo with a secret of its own", http.StatusNotFound)
 }
 
 // ServeHTTP answers at once: it wakes, it does not fetch.
@@ -141,7 +155,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request, p provider) (d
 	}
 	d, err := p.parse(r.Header, body)
 	if err != nil {
-		return delivery{}, &refusal{http.StatusBadRequest, "malformed", err.Error()}
+		return delivery{}, &refusal{http.StatusBadRequest, malformed, err.Error()}
 	}
 	return d, nil
 }
@@ -203,6 +217,19 @@ var (
 	errBusy      = &refusal{http.StatusServiceUnavailable, "busy", "too many large deliveries at once"}
 	errBody      = &refusal{http.StatusBadRequest, "incomplete", "the body did not arrive"}
 )
+
+// malformed is the result of what is signed, and no event of its forge.
+const malformed = "malformed"
+
+// results are what may become of a delivery. Each is counted from zero, so that the
+// first one of a kind is seen to be one more.
+func results() []string {
+	out := []string{"accepted", "ignored", "ping", malformed}
+	for _, why := range []*refusal{errOff, errUnsigned, errSignature, errNoSecret, errType, errTooLarge, errBusy, errBody} {
+		out = append(out, why.result)
+	}
+	return out
+}
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, p provider, err error) {
 	var why *refusal
