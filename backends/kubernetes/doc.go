@@ -7,7 +7,7 @@
 // What is pure stands apart from what asks the cluster. A workload becomes
 // objects (objects.go, pod.go, volumes.go, needs.go), which are compared with
 // what is there (cover.go); what there is becomes pods with reasons in words
-// (observe.go, reason.go), and the two together say what to do next (decide.go).
+// (observe.go, reason.go, others.go), and the two together say what to do next (decide.go).
 //
 // Around it stands what asks the cluster:
 //
