@@ -11,7 +11,7 @@
 //
 // Around it stands what asks the cluster:
 //
-//   - reach.go, api.go: how the API server is reached, and what it is asked
+//   - reach.go, renew.go, api.go: how the API server is reached, and what it is asked
 //   - session.go, events.go: caches of what is there, and what changes in them
 //   - apply.go, write.go: from a decision to server-side apply
 //   - remove.go: what is taken away
