@@ -49,7 +49,8 @@ type api struct {
 	params     runtime.ParameterCodec
 }
 
-func newAPI(config *rest.Config) (*api, error) {
+// newAPI returns an api whose requests go through what wrap makes of their transport.
+func newAPI(config *rest.Config, wrap func(http.RoundTripper) http.RoundTripper) (*api, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme} {
 		if err := add(scheme); err != nil {
@@ -61,10 +62,12 @@ func newAPI(config *rest.Config) (*api, error) {
 	config.NegotiatedSerializer = serializer.NewCodecFactory(scheme).WithoutConversion()
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
 	config.ContentType = runtime.ContentTypeProtobuf
-	var err error
-	if a.http, err = rest.HTTPClientFor(config); err != nil {
+	shared, err := rest.HTTPClientFor(config)
+	if err != nil {
 		return nil, err
 	}
+	own := *shared
+	own.Transport, a.http = wrap(own.Transport), &own
 	if a.apps, err = restClient(config, a.http, "/apis", appsv1.SchemeGroupVersion); err != nil {
 		return nil, err
 	}

@@ -70,8 +70,7 @@ func New(ctx context.Context, cfg schema.BackendConfig, instance string, o Optio
 		settings: settings{instance: instance, cfg: cfg, namespace: reach.namespace},
 		log:      o.Logger.With("backend", cfg.Name), now: o.Now, host: reach.config.Host,
 	}
-	reach.config.Wrap(func(next http.RoundTripper) http.RoundTripper { return &watching{next, b.lost} })
-	if b.api, err = newAPI(reach.config); err != nil {
+	if b.api, err = newAPI(reach.config, func(next http.RoundTripper) http.RoundTripper { return b.watched(next, reach.config, o) }); err != nil {
 		return fail("check its kubeconfig", err)
 	}
 	b.ctx, b.cancel = context.WithCancel(ctx)
@@ -157,6 +156,19 @@ func (w *watching) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.lost(err)
 	}
 	return resp, err
+}
+
+// watched returns how the cluster is spoken to, over a transport that was made of a
+// configuration.
+func (b *Backend) watched(next http.RoundTripper, config *rest.Config, o Options) http.RoundTripper {
+	if o.REST == nil {
+		read := func() (*rest.Config, error) {
+			r, err := reachOf(b.cfg, o)
+			return r.config, err
+		}
+		next = &renewing{read: read, config: config, next: next}
+	}
+	return &watching{next, b.lost}
 }
 
 // WrappedRoundTripper lets connections be closed.

@@ -7,11 +7,11 @@
 // What is pure stands apart from what asks the cluster. A workload becomes
 // objects (objects.go, pod.go, volumes.go, needs.go), which are compared with
 // what is there (cover.go); what there is becomes pods with reasons in words
-// (observe.go, reason.go), and the two together say what to do next (decide.go).
+// (observe.go, reason.go, others.go), and the two together say what to do next (decide.go).
 //
 // Around it stands what asks the cluster:
 //
-//   - reach.go, api.go: how the API server is reached, and what it is asked
+//   - reach.go, renew.go, api.go: how the API server is reached, and what it is asked
 //   - session.go, events.go: caches of what is there, and what changes in them
 //   - apply.go, write.go: from a decision to server-side apply
 //   - remove.go: what is taken away

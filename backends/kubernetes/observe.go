@@ -187,11 +187,17 @@ func lastEnd(c *corev1.ContainerStatus) *corev1.ContainerStateTerminated {
 	return c.LastTerminationState.Terminated
 }
 
-// health tells what the probes say. Before the startup probe succeeded, and until
-// the readiness probe has once since the container was started, it is starting.
+// health tells what the probes say, and whether Kubernetes takes the pod for ready for
+// all else. Before the startup probe succeeded, and until the pod was ready once since
+// the container was started, it is starting.
 func health(pod *corev1.Pod, c *corev1.ContainerStatus) backends.Health {
 	app := appContainer(pod.Spec.Containers)
-	switch {
+	switch held := unready(pod); {
+	case held != nil && c.Ready && c.State.Running != nil:
+		if held.LastTransitionTime.After(c.State.Running.StartedAt.Time) {
+			return backends.HealthUnhealthy
+		}
+		return backends.HealthStarting
 	case app == nil || app.ReadinessProbe == nil:
 		return backends.HealthNone
 	case c.Ready:

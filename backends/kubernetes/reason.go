@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -42,6 +43,8 @@ func stateOf(pod *corev1.Pod) (backends.PodState, string) {
 		return backends.PodCreated, ""
 	}
 	switch {
+	case c.State.Running != nil && c.Ready:
+		return backends.PodRunning, cmp.Or(heldUp(pod), ranBefore(c))
 	case c.State.Running != nil:
 		return backends.PodRunning, ranBefore(c)
 	case c.State.Terminated != nil:
@@ -59,7 +62,7 @@ func stateOf(pod *corev1.Pod) (backends.PodState, string) {
 	case end != nil:
 		return backends.PodRestarting, crashing(c)
 	}
-	return backends.PodCreated, ""
+	return backends.PodCreated, troubleOfOthers(pod)
 }
 
 // unscheduled says why no node takes the pod; empty: one does, or none was sought yet.

@@ -126,7 +126,7 @@ func (o observation) judge(p *backends.Pod, beside bool) judgement {
 		}
 		return judgement{
 			hopeless: beside && (unstartable[wait] || end != nil && neverStarted[end.Reason] || end != nil && c.State.Running == nil && c.RestartCount+1 >= manyCrashes),
-			pulls:    end == nil && c.State.Waiting != nil && !unpullable[wait] && !unstartable[wait],
+			pulls:    end == nil && c.State.Waiting != nil && !unpullable[wait] && !unstartable[wait] && troubleOfOthers(pod) == "",
 		}
 	}
 	return judgement{}

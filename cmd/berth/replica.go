@@ -45,14 +45,21 @@ func ownAddress(listen, cluster string) string {
 	if err != nil || port == "0" || access.Loopback(listen) {
 		return ""
 	}
-	if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
+	ip, network := net.ParseIP(host), "udp"
+	switch {
+	case host != "" && (ip == nil || !ip.IsUnspecified()):
 		return listen
+	case ip.To4() != nil: // at those of IPv4 alone
+		network = "udp4"
+	}
+	if !strings.Contains(cluster, "://") {
+		cluster = "https://" + cluster
 	}
 	at, err := url.Parse(cluster)
-	if err != nil {
+	if err != nil || at.Hostname() == "" {
 		return ""
 	}
-	way, err := net.Dial("udp", net.JoinHostPort(at.Hostname(), cmp.Or(at.Port(), "443"))) // nothing is sent
+	way, err := net.Dial(network, net.JoinHostPort(at.Hostname(), cmp.Or(at.Port(), "443"))) // nothing is sent
 	if err != nil {
 		return ""
 	}

@@ -33,7 +33,15 @@ func TestOwnAddress(t *testing.T) {
 			t.Errorf("%q: %q, want %q", listen, got, want)
 		}
 	}
-	if got := ownAddress(":8484", "https://no such host"); got != "" {
+	for _, cluster := range []string{"https://no such host", ""} {
+		if got := ownAddress(":8484", cluster); got != "" {
+			t.Errorf("%q: %q", cluster, got)
+		}
+	}
+	if got := ownAddress(":8484", "127.0.0.2:6443"); got == "" || got == "[::1]:8484" { // a kubeconfig may leave https:// out
+		t.Errorf("%q", got)
+	}
+	if got := ownAddress("0.0.0.0:8484", "https://[::1]:6443"); got != "" { // IPv4 is listened on alone
 		t.Errorf("%q", got)
 	}
 }

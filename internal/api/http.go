@@ -96,7 +96,8 @@ func (h *Handler) graphql(w http.ResponseWriter, r *http.Request) {
 }
 
 // handOn has the replica that leads carry out a mutation, if this one may not, and
-// tells whether it has answered. The leader knows the caller by the token alone.
+// tells whether it has answered. The leader knows the caller by the token alone. What
+// it looks at again, this one does too: it is asked for the outcome.
 func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, q *queryRequest) bool {
 	o := h.api.o
 	if o.Relay == nil || !o.Engine.View().Standby || r.Header.Get("Authorization") == "" {
@@ -106,10 +107,16 @@ func (h *Handler) handOn(w http.ResponseWriter, r *http.Request, q *queryRequest
 	if err != nil {
 		return false
 	}
-	answer, err := o.Relay.Ask(r.Context(), r, body)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.ending, cancel)() // it may be that it takes over
+	answer, err := o.Relay.Ask(ctx, r, body)
 	if err != nil {
 		o.Logger.Info("a request could not be handed to the leader", "leader", h.api.leader(), "error", err)
 		return false
+	}
+	if answer.Status == http.StatusOK {
+		h.api.Execute(context.WithValue(ctx, handedOn{}, true), q.Query, q.Operation, q.Variables)
 	}
 	head(w, answer.Kind)
 	w.WriteHeader(answer.Status)

@@ -26,6 +26,10 @@ type retryResult struct {
 	Pods       []string
 }
 
+// handedOn is the key of a context whose work the replica that leads does: this one
+// only looks again.
+type handedOn struct{}
+
 // admit returns the name of who asks for work, if they may.
 func admit(ctx context.Context) (string, error) {
 	caller := access.From(ctx)
@@ -33,9 +37,12 @@ func admit(ctx context.Context) (string, error) {
 		return "", &Error{Code: Forbidden, Message: "the role admin is needed to ask for work",
 			Hint: "use a token with the role admin, which 'berth token NAME --role admin' makes, and send the request with POST"}
 	}
-	if w := worldOf(ctx); w.view.Standby {
-		return "", &Error{Code: Unavailable, Message: "this replica does not lead: " + cmp.Or(w.api.leader(), "none") + " does",
-			Hint: "ask the one that leads, or use a token: then it is handed on; if none leads, try again in some seconds"}
+	if w := worldOf(ctx); w.view.Standby && ctx.Value(handedOn{}) == nil {
+		hint := "ask the one that leads, or try again in some seconds"
+		if caller.Name == access.Local {
+			hint = "ask the one that leads, or use a token: then it is handed on"
+		}
+		return "", &Error{Code: Unavailable, Message: "this replica does not lead: " + cmp.Or(w.api.leader(), "none") + " does", Hint: hint}
 	}
 	return caller.Name, nil
 }

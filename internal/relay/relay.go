@@ -141,6 +141,9 @@ func (r *Relay) send(ctx context.Context, q request) (*Answer, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode < http.StatusOK {
+		return nil, fmt.Errorf("the leader's answer has the status %d", resp.StatusCode) // which is that of none
+	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err == nil && len(text) > maxAnswer {
 		err = fmt.Errorf("the leader's answer is larger than %d bytes", maxAnswer)

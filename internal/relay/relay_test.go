@@ -1,10 +1,12 @@
 package relay
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -144,5 +146,41 @@ func TestAnswerIsBounded(t *testing.T) {
 	r, _ := looksOn(t, server.Listener.Addr().String())
 	if answer, err := r.Ask(t.Context(), httptest.NewRequest(http.MethodPost, "/graphql", nil), nil); err == nil {
 		t.Errorf("an answer of %d bytes", len(answer.Body))
+	}
+}
+
+// TestAnswerIsNone: what is no answer of HTTP is not passed on as one.
+func TestAnswerIsNone(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(c))
+			_, _ = io.WriteString(c, "HTTP/1.1 099 No\r\nContent-Length: 0\r\n\r\n")
+			_ = c.Close()
+		}
+	}()
+	defer func() { _ = listener.Close(); <-ended }()
+	r, _ := looksOn(t, listener.Addr().String())
+	if answer, err := r.Ask(t.Context(), httptest.NewRequest(http.MethodPost, "/graphql", nil), nil); err == nil {
+		t.Errorf("the answer %+v", answer)
+	}
+}
+
+// TestHandedOnIsForgotten: what has left the queue, with its secrets, is not held on to.
+func TestHandedOnIsForgotten(t *testing.T) {
+	q := newQueue()
+	q.add(request{body: []byte("secret")})
+	all := q.waiting
+	if _, err := q.next(t.Context()); err != nil || all[0].body != nil {
+		t.Errorf("it is still there: %q, %v", all[0].body, err)
 	}
 }

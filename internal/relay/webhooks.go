@@ -97,6 +97,7 @@ func (q *queue) next(ctx context.Context) (request, error) {
 		q.mu.Lock()
 		if len(q.waiting) > 0 {
 			r := q.waiting[0]
+			q.waiting[0] = request{} // it is held no longer
 			q.waiting = q.waiting[1:]
 			q.bytes -= r.size()
 			q.mu.Unlock()
