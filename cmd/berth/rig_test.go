@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long a script waits for something that takes milliseconds.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A rig is a Berth that a script asks: it serves on a port of its own, with
 // engines in memory, in the process of the test.
