@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // TestStory is what end-to-end tests rely on: a push is told to a webhook, a pull
 // request from a fork carries a status and a comment, and is merged; a forge that
