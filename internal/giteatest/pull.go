@@ -8,7 +8,7 @@ import (
 
 // mergeCheck is how long the forge may take to find out whether a pull request
 // can be merged.
-const mergeCheck = 20 * time.Second
+const mergeCheck = time.Minute
 
 // A Pull is a pull request.
 type Pull struct {

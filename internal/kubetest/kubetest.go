@@ -67,7 +67,7 @@ func New(t testing.TB) *Cluster {
 	if c.Client, err = dynamic.NewForConfigAndClient(config, client); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if _, err := c.Resource("", "v1", "nodes").List(ctx, metav1.ListOptions{}); err != nil {
 		dockertest.Unavailable(t, "no cluster answers (make cluster): "+err.Error())
