@@ -250,6 +250,7 @@ func TestNewsOfTheEngineIsLookedAt(t *testing.T) {
 	w := newTold(t, repo("apps"), map[string]string{"README.md": "text"})
 	looked := make(chan basis, 1000)
 	w.forges.pulls = pulls.New(pulls.Options{
+		Look:  time.Hour, // only news makes it
 		Repos: func() []pulls.Repo { looked <- w.forges.against(); return nil }, Open: w.forges.dialer.Repo,
 		Outbox: w.forges.sender, Logger: slog.New(slog.DiscardHandler),
 	})
@@ -265,7 +266,7 @@ func TestNewsOfTheEngineIsLookedAt(t *testing.T) {
 	}()
 	await := func(step string, met func(basis) bool) {
 		t.Helper()
-		late := time.After(patience / 2) // sooner than it is looked at anyway
+		late := time.After(patience)
 		for {
 			select {
 			case b := <-looked:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -24,12 +25,9 @@ import (
 	"github.com/berthdev/berth/schema"
 )
 
-// hasty are times of a Lease that tests can wait for.
-var hasty = leaseTimes{holds: 3 * time.Second, giveUp: time.Second, retry: 100 * time.Millisecond}
-
 func stand(t *testing.T, client coordination.LeasesGetter, namespace, who string, log io.Writer) *election {
 	t.Helper()
-	e, err := newElection(client, metav1.ObjectMeta{Namespace: namespace, Name: "berth-lab"}, who, hasty, slog.New(slog.NewTextHandler(log, nil)))
+	e, err := newElection(client, metav1.ObjectMeta{Namespace: namespace, Name: "berth-lab"}, who, usualLease, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,39 +54,35 @@ func awaitTenure(t *testing.T, e *election, leads bool) tenure {
 // TestElection: one of two replicas leads, the other knows who, and leads as soon
 // as the first one goes.
 func TestElection(t *testing.T) {
-	clients := map[string]func(t *testing.T) (coordination.LeasesGetter, string){
-		"fake": func(*testing.T) (coordination.LeasesGetter, string) {
-			return fake.NewClientset().CoordinationV1(), "berth"
-		},
-		"cluster": func(t *testing.T) (coordination.LeasesGetter, string) {
-			c := kubetest.New(t)
-			client, err := coordination.NewForConfig(c.Config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return client, c.Namespace(t)
-		},
+	t.Run("fake", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) { testElection(t, fake.NewClientset().CoordinationV1(), "berth") })
+	})
+	t.Run("cluster", func(t *testing.T) {
+		c := kubetest.New(t)
+		client, err := coordination.NewForConfig(c.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		testElection(t, client, c.Namespace(t))
+	})
+}
+
+func testElection(t *testing.T, client coordination.LeasesGetter, namespace string) {
+	first := stand(t, client, namespace, "berth-a_1", t.Output())
+	awaitTenure(t, first, true)
+	second := stand(t, client, namespace, "berth-b_2", t.Output())
+	defer second.close()
+	waiting := second.tenure()
+	ready := waiting.ready(func() (bool, string) { return true, "" })
+	await(t, func() bool { _, why := ready(); return why == "on standby, berth-a leads" })
+	if waiting.leads {
+		t.Fatal("both lead")
 	}
-	for name, open := range clients {
-		t.Run(name, func(t *testing.T) {
-			client, namespace := open(t)
-			first := stand(t, client, namespace, "berth-a_1", t.Output())
-			awaitTenure(t, first, true)
-			second := stand(t, client, namespace, "berth-b_2", t.Output())
-			defer second.close()
-			waiting := second.tenure()
-			ready := waiting.ready(func() (bool, string) { return true, "" })
-			await(t, func() bool { _, why := ready(); return why == "on standby, berth-a leads" })
-			if waiting.leads {
-				t.Fatal("both lead")
-			}
-			began := time.Now()
-			first.close()
-			awaitTenure(t, second, true)
-			if took := time.Since(began); took > hasty.holds {
-				t.Errorf("taken over after %s: the Lease was not given back", took)
-			}
-		})
+	began := time.Now()
+	first.close()
+	awaitTenure(t, second, true)
+	if took := time.Since(began); took > usualLease.holds {
+		t.Errorf("taken over after %s: the Lease was not given back", took)
 	}
 }
 
@@ -104,56 +98,60 @@ func await(t *testing.T, met func() bool) {
 // TestLeaseIsLost: who cannot renew its Lease stops before another one may lead,
 // says why, does not give back what may be another's, and leads again later.
 func TestLeaseIsLost(t *testing.T) {
-	client := fake.NewClientset()
-	var away atomic.Bool
-	client.PrependReactor("*", "leases", func(kubetesting.Action) (bool, runtime.Object, error) {
-		return away.Load(), nil, errors.New("no route to host")
-	})
-	log := &lockedLog{}
-	e := stand(t, client.CoordinationV1(), "berth", "berth-a_1", log)
-	defer e.close()
-	leading := awaitTenure(t, e, true)
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		var away atomic.Bool
+		client.PrependReactor("*", "leases", func(kubetesting.Action) (bool, runtime.Object, error) {
+			return away.Load(), nil, errors.New("no route to host")
+		})
+		log := &lockedLog{}
+		e := stand(t, client.CoordinationV1(), "berth", "berth-a_1", log)
+		defer e.close()
+		leading := awaitTenure(t, e, true)
 
-	ctx, cancel := context.WithCancelCause(t.Context())
-	defer cancel(nil)
-	go leading.end(ctx, cancel)
-	away.Store(true)
-	began := time.Now()
-	<-ctx.Done()
-	if cause := context.Cause(ctx); !errors.Is(cause, engine.ErrDeposed) {
-		t.Errorf("it ended because: %v", cause)
-	}
-	if took := time.Since(began); took >= hasty.holds {
-		t.Errorf("told after %s; another one may lead after %s", took, hasty.holds)
-	}
-	if e.tenure().leads {
-		t.Error("it leads yet")
-	}
-	away.Store(false)
-	awaitTenure(t, e, true)
-	if n := strings.Count(log.text(), "no route to host"); n != 1 {
-		t.Errorf("the reason is told %d times:\n%s", n, log.text())
-	}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		defer cancel(nil)
+		go leading.end(ctx, cancel)
+		away.Store(true)
+		began := time.Now()
+		<-ctx.Done()
+		if cause := context.Cause(ctx); !errors.Is(cause, engine.ErrDeposed) {
+			t.Errorf("it ended because: %v", cause)
+		}
+		if took := time.Since(began); took >= usualLease.holds {
+			t.Errorf("told after %s; another one may lead after %s", took, usualLease.holds)
+		}
+		if e.tenure().leads {
+			t.Error("it leads yet")
+		}
+		away.Store(false)
+		awaitTenure(t, e, true)
+		if n := strings.Count(log.text(), "no route to host"); n != 1 {
+			t.Errorf("the reason is told %d times:\n%s", n, log.text())
+		}
+	})
 }
 
 // TestLeaseOfAnother: what is given back is one's own.
 func TestLeaseOfAnother(t *testing.T) {
-	client := fake.NewClientset()
-	other, seconds, now := "berth-b_2", int32(3600), metav1.NowMicro()
-	lease := &coordinationv1.Lease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "berth", Name: "berth-lab"},
-		Spec:       coordinationv1.LeaseSpec{HolderIdentity: &other, LeaseDurationSeconds: &seconds, RenewTime: &now, AcquireTime: &now},
-	}
-	if _, err := client.CoordinationV1().Leases("berth").Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	e := stand(t, client.CoordinationV1(), "berth", "berth-a_1", t.Output())
-	await(t, func() bool { return e.leaderName() == "berth-b" })
-	e.close()
-	held, err := client.CoordinationV1().Leases("berth").Get(t.Context(), "berth-lab", metav1.GetOptions{})
-	if err != nil || *held.Spec.HolderIdentity != other {
-		t.Errorf("held by %q, %v", *held.Spec.HolderIdentity, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		client := fake.NewClientset()
+		other, seconds, now := "berth-b_2", int32(3600), metav1.NowMicro()
+		lease := &coordinationv1.Lease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "berth", Name: "berth-lab"},
+			Spec:       coordinationv1.LeaseSpec{HolderIdentity: &other, LeaseDurationSeconds: &seconds, RenewTime: &now, AcquireTime: &now},
+		}
+		if _, err := client.CoordinationV1().Leases("berth").Create(t.Context(), lease, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		e := stand(t, client.CoordinationV1(), "berth", "berth-a_1", t.Output())
+		await(t, func() bool { return e.leaderName() == "berth-b" })
+		e.close()
+		held, err := client.CoordinationV1().Leases("berth").Get(t.Context(), "berth-lab", metav1.GetOptions{})
+		if err != nil || *held.Spec.HolderIdentity != other {
+			t.Errorf("held by %q, %v", *held.Spec.HolderIdentity, err)
+		}
+	})
 }
 
 // TestTenureEndsInstances: on standby, the end of the tenure is the beginning of

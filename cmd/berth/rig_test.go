@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,13 +25,14 @@ import (
 )
 
 // patience is how long a script waits for something that takes milliseconds.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A rig is a Berth that a script asks: it serves on a port of its own, with
 // engines in memory, in the process of the test.
 type rig struct {
 	engines map[string]*memory.Engine // by the name of their backend
 
+	listen   string    // where it serves, also after a restart
 	instance *instance // while it serves
 	stop     func()    // ends it, and waits
 }
@@ -109,11 +111,10 @@ func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: serve FOLDER [early]")
 	}
 	r := rigOf(ts)
-	listen := "127.0.0.1:0"
-	if r.instance != nil {
-		listen = r.instance.server.Addr() // a restart
+	if r.listen == "" {
+		r.listen = holdPort(ts)
 	}
-	cfg := &schema.Config{Instance: "lab", Listen: listen, DataDir: ts.MkAbs("data")}
+	cfg := &schema.Config{Instance: "lab", Listen: r.listen, DataDir: ts.MkAbs("data")}
 	cfg.Desired.URL = ts.MkAbs(args[0])
 	ts.Check(complete(cfg))
 	log := &lockedLog{}
@@ -142,6 +143,20 @@ func serveFolder(ts *testscript.TestScript, _ bool, args []string) {
 		ok, why := i.engine.Ready()
 		return why, ok
 	})
+}
+
+// holdPort returns an address whose port is held for servers until the script ends, so
+// that nobody else has it when one begins anew: a socket that listens to nobody does.
+func holdPort(ts *testscript.TestScript) string {
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	ts.Check(err)
+	ts.Defer(func() { _ = syscall.Close(socket) })
+	syscall.CloseOnExec(socket)
+	ts.Check(syscall.SetsockoptInt(socket, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1)) // as a server sets it
+	ts.Check(syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	at, err := syscall.Getsockname(socket)
+	ts.Check(err)
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port)
 }
 
 // planFolder does what "berth plan" does with the engines of the rig, and writes

@@ -141,9 +141,15 @@ func TestNoServerIsTransientAndSaysWhatToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close() // nobody listens there now
-	c := open(t, client.Options{Server: l.Addr().String()})
-	want := fmt.Sprintf("ask http://%s: connection refused (start one with 'berth serve URL' or name another with --server or BERTH_SERVER)", l.Addr())
+	defer l.Close()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	nobody := conn.LocalAddr() // the connection has it, so that nobody listens there
+	c := open(t, client.Options{Server: nobody.String()})
+	want := fmt.Sprintf("ask http://%s: connection refused (start one with 'berth serve URL' or name another with --server or BERTH_SERVER)", nobody)
 	for what, err := range map[string]error{
 		"query":     c.Query(t.Context(), "{a}", nil, nil),
 		"subscribe": c.Subscribe(t.Context(), "subscription{a}", nil, nil),

@@ -71,13 +71,16 @@ type Options struct {
 	// Interval is how often pull requests are listed when nobody hints that one
 	// moved. Default: 5 minutes.
 	Interval time.Duration
+	// Look is how often it is looked what plans are made against when nobody says that
+	// it changed. Default: 30 seconds.
+	Look time.Duration
 }
 
 // The pace of a follower.
 const (
 	defaultInterval = 5 * time.Minute
+	defaultLook     = 30 * time.Second
 	atOnce          = 4                // repositories that are asked
-	look            = 30 * time.Second // how often it is looked what plans are made against
 	settle          = 10 * time.Second // between two plans of one pull request for news of what it is planned against
 	planTime        = 2 * time.Minute  // that one plan may take, with what is fetched for it
 	firstPause      = time.Second      // after an error; it doubles
@@ -97,6 +100,9 @@ type Follower struct {
 func New(o Options) *Follower {
 	if o.Interval <= 0 {
 		o.Interval = defaultInterval
+	}
+	if o.Look <= 0 {
+		o.Look = defaultLook
 	}
 	if o.Admit == nil {
 		o.Admit = func(string) bool { return true }
@@ -162,7 +168,7 @@ func (f *Follower) Run(ctx context.Context) error {
 				}
 			})
 		}
-		timer.Reset(time.Until(next(rounds, now.Add(look))))
+		timer.Reset(time.Until(next(rounds, now.Add(f.o.Look))))
 		select {
 		case <-ctx.Done():
 			return nil

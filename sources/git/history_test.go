@@ -253,7 +253,7 @@ func TestWhatIsHereIsReadWhileTheServerHangs(t *testing.T) {
 		ended <- err
 	}()
 	<-asked
-	look, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	look, stop := context.WithTimeout(context.Background(), time.Minute)
 	defer stop()
 	if found, err := src.Contains(look, second, first); err != nil || !found {
 		t.Errorf("contains: %v, %v", found, err)

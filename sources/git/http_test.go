@@ -371,14 +371,18 @@ func TestSlowServerRunsIntoTheTimeout(t *testing.T) {
 
 	// Close does not wait for it either.
 	src = open(t, Options{Dir: openDir(t), URL: s.repoURL()})
+	asked := make(chan struct{}, 2) // also by the first one, of which the server may hear late or never
+	s.setHandle(func(_ http.ResponseWriter, req *http.Request) bool {
+		asked <- struct{}{}
+		<-req.Context().Done()
+		return true
+	})
 	done := make(chan error)
 	go func() {
 		_, err := src.Update(context.Background())
 		done <- err
 	}()
-	for s.requests.Load() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	<-asked
 	must(t, src.Close())
 	wantError(t, <-done, schema.Terminal, "closed")
 	updateError(t, src, schema.Terminal, "closed")

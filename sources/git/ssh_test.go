@@ -1,7 +1,7 @@
 package git
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -13,6 +13,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,39 +52,48 @@ func newSSHServer(t *testing.T) *sshServer {
 		must(t, os.WriteFile(name, data, 0o600))
 		return name
 	}
-	s.port = freePort(t)
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s\nAuthorizedKeysFile %s\nPidFile none\nUsePAM no\nStrictModes no\n"+
+	config := write("sshd_config", fmt.Appendf(nil, "HostKey %s\nAuthorizedKeysFile %s\nUsePAM no\nStrictModes no\n"+
 		"PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nLogLevel VERBOSE\n",
-		s.port, write("host_key", hostPEM), write("authorized_keys", ssh.MarshalAuthorizedKey(public)))
-	cmd := exec.Command(sshd, "-D", "-e", "-f", write("sshd_config", []byte(config)))
-	stderr, err := cmd.StderrPipe()
+		write("host_key", hostPEM), write("authorized_keys", ssh.MarshalAuthorizedKey(public))))
+	s.port = serveSSH(t, sshd, config)
+	return s
+}
+
+// serveSSH has an sshd for each connection, as inetd does: so the port is taken once
+// and for all, which sshd itself could not choose.
+func serveSSH(t *testing.T, sshd, config string) (port int) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	must(t, cmd.Start())
-	var log strings.Builder
-	listening, ended := make(chan bool), make(chan bool)
-	go func() {
-		defer close(ended)
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			fmt.Fprintln(&log, lines.Text())
-			if strings.HasPrefix(lines.Text(), "Server listening") {
-				close(listening)
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serve := func(conn net.Conn) {
+		var log bytes.Buffer
+		socket, err := conn.(*net.TCPConn).File()
+		conn.Close()
+		if err == nil {
+			cmd := exec.CommandContext(ctx, sshd, "-i", "-e", "-f", config)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = socket, socket, &log, time.Second
+			if err = cmd.Start(); err == nil {
+				socket.Close()
+				_ = cmd.Wait() // it fails where the login does
 			}
 		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
+		if err != nil || t.Failed() {
+			t.Logf("sshd: %v\n%s", err, &log)
+		}
+	}
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() { serve(conn) })
 		}
 	})
-	select {
-	case <-listening:
-	case <-ended:
-		t.Fatalf("sshd does not start:\n%s", log.String())
-	}
-	return s
+	t.Cleanup(func() { l.Close(); cancel(); serving.Wait() })
+	return l.Addr().(*net.TCPAddr).Port
 }
 
 func newKey(t *testing.T) (private []byte, public ssh.PublicKey, raw any) {
@@ -97,12 +107,16 @@ func newKey(t *testing.T) (private []byte, public ssh.PublicKey, raw any) {
 	return pem.EncodeToMemory(block), public, &priv
 }
 
-func freePort(t *testing.T) int {
+// nobodyListens returns a port where nobody listens while the test runs: a connection
+// has it.
+func nobodyListens(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	conn, err := net.Dial("tcp", l.Addr().String())
+	must(t, err)
+	t.Cleanup(func() { conn.Close(); l.Close() })
+	return conn.LocalAddr().(*net.TCPAddr).Port
 }
 
 func (s *sshServer) url(path string) string {
@@ -217,7 +231,7 @@ func TestSSHErrors(t *testing.T) {
 	hosts := s.knownHosts(t, s.host)
 	stranger, _, _ := newKey(t)
 	locked := lockedKey(t)
-	gone := freePort(t)
+	gone := nobodyListens(t)
 	injected := filepath.Join(t.TempDir(), "injected")
 	for name, test := range map[string]struct {
 		url  string

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long one call may take, whatever the forge does.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A Harness is a forge with one repository, made for one test. It has the
 // branches main and next. What a forge cannot do is left out, and not tested.
@@ -144,7 +144,7 @@ type fixture struct {
 }
 
 func newFixture(t *testing.T, h Harness) *fixture {
-	ctx, cancel := context.WithTimeout(context.Background(), 4*patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*patience)
 	t.Cleanup(cancel)
 	f := &fixture{T: t, Harness: h, ctx: ctx, front: newFront(t, h.API)}
 	f.repo = h.Connect(t, f.front.api)
