@@ -466,7 +466,7 @@ func TestErrorClasses(t *testing.T) {
 		schema.Transient: {8, 16, engine.StateWaiting},
 		schema.Waiting:   {4, 12, engine.StateWaiting},
 		schema.Invalid:   {1, 1, engine.StateFailed},
-		schema.Terminal:  {1, 1, engine.StateFailed},
+		schema.Terminal:  {2, 3, engine.StateFailed},
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -66,6 +66,8 @@ func (w *worker) retryAt(name string, err error, now time.Time) time.Time {
 		return now.Add(again)
 	case schema.Waiting:
 		return now.Add(min(max(again, w.engine.jittered(firstWait)), w.engine.jittered(lastRetry)))
+	case schema.Terminal: // nobody tells when a person has acted
+		return now.Add(w.engine.jittered(lastRetry))
 	default:
 		return time.Time{}
 	}

@@ -93,6 +93,29 @@ func TestRetryOfWhatCanNeverWork(t *testing.T) {
 	})
 }
 
+// What a person must put right is well again without a word to Berth, and told once.
+func TestTerminalErrorsEnd(t *testing.T) {
+	hooked(t, 1, func(r *rig, bs []*hookedBackend) {
+		r.publish("0.1.0")
+		tries := 0
+		bs[0].hook(func(context.Context, backends.Workload) error {
+			tries++
+			return failing(schema.Terminal, "the disk is full")
+		})
+		r.declare(hello("one"))
+		r.expect("one", engine.StateFailed, "disk is full")
+		first, _ := r.engine.View().Status("one")
+		time.Sleep(time.Hour)
+		r.expect("one", engine.StateFailed, "disk is full")
+		if s, _ := r.engine.View().Status("one"); s.Since != first.Since || tries < 10 || tries > 20 {
+			t.Errorf("failed since %s, not %s; tried %d times", s.Since, first.Since, tries)
+		}
+		bs[0].hook(nil)
+		time.Sleep(10 * time.Minute)
+		r.expect("one", engine.StateReady, "")
+	})
+}
+
 func TestRetryIsRefusedWhereNothingFailed(t *testing.T) {
 	bubble(t, 1, func(r *rig) {
 		retry := func(name string) error { _, err := r.engine.Retry(r.t.Context(), name); return err }
