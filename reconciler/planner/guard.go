@@ -135,7 +135,7 @@ func (g *planning) undeclared(s *subject) (verdict, schema.Position) {
 		if len(s.pods) == 0 {
 			return verdict{Hold, schema.Invalid, why + "; what is left of it stays"}, at
 		}
-		return verdict{Hold, schema.Invalid, why + "; its pods run on"}, at
+		return verdict{Hold, schema.Invalid, why + "; " + s.stay()}, at
 	}
 	if s.record.orphan && g.guard.Active() {
 		return verdict{Hold, g.guard.Kind, g.guard.Reason}, schema.Position{}
