@@ -268,8 +268,8 @@ func (e *Engine) noteWork(d planner.Decision, t task, p backends.Progress, err e
 		}
 	case d.Action == planner.Hold && s.State == StateFailed && p.Phase != backends.PhaseReady:
 		// The plan has told the failure, as the pods remember it; what ran before comes
-		// back, or does not run on.
-		if p.Phase == backends.PhaseFailed {
+		// back, or does not run on. What work has told, the plan lets stand.
+		if p.Phase == backends.PhaseFailed && s.about == about {
 			e.turn(s, StateFailed, p.Reason, about)
 		}
 		e.turnRollout(d, journal.Failed, s.Reason)

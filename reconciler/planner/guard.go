@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/berthdev/berth/backends"
@@ -53,8 +54,11 @@ func (g *planning) judge() {
 	case g.in.Rewound != "":
 		now.Reason, now.Kind = "nothing is removed: "+g.in.Rewound+confirmHint, schema.Invalid
 	case now.many:
-		now.Reason = fmt.Sprintf("%d of %d running deployments are declared no more (%s), which is more than half%s",
-			now.Orphans, now.Former, g.nameOrphans(), confirmHint)
+		of, half := fmt.Sprintf("%d of %d", now.Orphans, now.Former), "half"
+		if now.Former < now.Running { // it has brought others by now
+			of, half = strconv.Itoa(now.Orphans), fmt.Sprintf("half of the %d that ran before", now.Former)
+		}
+		now.Reason = fmt.Sprintf("%s running deployments are declared no more (%s), which is more than %s%s", of, g.nameOrphans(), half, confirmHint)
 		now.Kind = schema.Invalid
 	}
 }
@@ -131,7 +135,7 @@ func (g *planning) undeclared(s *subject) (verdict, schema.Position) {
 		if len(s.pods) == 0 {
 			return verdict{Hold, schema.Invalid, why + "; what is left of it stays"}, at
 		}
-		return verdict{Hold, schema.Invalid, why + "; its pods run on"}, at
+		return verdict{Hold, schema.Invalid, why + "; " + s.stay()}, at
 	}
 	if s.record.orphan && g.guard.Active() {
 		return verdict{Hold, g.guard.Kind, g.guard.Reason}, schema.Position{}

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/berthdev/berth/schema"
@@ -143,8 +144,12 @@ func TestRenamed(t *testing.T) {
 	} {
 		in := w.input()
 		c.change(&in)
-		if g := New(in).Guard(); g.TooMany() != c.held || g.Active() != c.held || g.Running != 10 {
+		g := New(in).Guard()
+		if g.TooMany() != c.held || g.Active() != c.held || g.Running != 10 {
 			t.Errorf("%s: %+v", name, g)
+		}
+		if want := "5 running deployments are declared no more"; c.held && !strings.HasPrefix(g.Reason, want) { // of 10
+			t.Errorf("%s: %q, want %q…", name, g.Reason, want)
 		}
 	}
 	for i := range 3 { // people declare some again

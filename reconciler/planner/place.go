@@ -254,7 +254,7 @@ func (g *planning) nowhere(s *subject, all []candidate) verdict {
 	}
 	v.reason += bounded(reasons, "; ")
 	if len(s.seats) > 0 {
-		v.reason += "; its pods run on"
+		v.reason += "; " + s.stay()
 	}
 	return v
 }

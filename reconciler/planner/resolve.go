@@ -21,7 +21,7 @@ func (g *planning) resolve(s *subject) {
 	s.unread = found.unread
 	release := found.release
 	if why := g.missingOnly(s, release, found.by); why != "" {
-		s.refused = verdict{Hold, schema.Invalid, why + "; its pods run on"}
+		s.refused = verdict{Hold, schema.Invalid, why + "; " + s.stay()}
 		return
 	}
 	if found.err != nil {
@@ -81,7 +81,7 @@ func (g *planning) unresolved(s *subject, err error) verdict {
 	case len(s.unread) > 0: // the error says it
 		return verdict{Wait, schema.Waiting, err.Error()}
 	case len(s.seats) > 0:
-		return verdict{Hold, schema.Waiting, err.Error() + "; its pods run on"}
+		return verdict{Hold, schema.Waiting, err.Error() + "; " + s.stay()}
 	default:
 		return verdict{Wait, schema.KindOf(err), err.Error()}
 	}

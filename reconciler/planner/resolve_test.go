@@ -52,6 +52,8 @@ func TestResolve(t *testing.T) {
 			want: want{action: Wait, kind: schema.Waiting, says: []string{"has no flavour rocm", "cuda, cpu"}}},
 		{name: "the running release goes from the catalog", before: database(), after: withdraw("org.db", "1.0.0"),
 			want: want{action: Hold, kind: schema.Waiting, says: []string{"its pods run on"}}},
+		{name: "it goes, and runs no more", before: database(), after: all(withdraw("org.db", "1.0.0"), pod(0, exited(137))),
+			want: want{action: Hold, kind: schema.Waiting, says: []string{"its pods stay as they are"}}},
 		{name: "the running release goes, and a range takes another", before: stardist(version("^0.4")), after: withdraw("org.stardist", "0.4.10"),
 			want: want{action: Replace, says: []string{"release 0.4.10 to 0.4.9"}}},
 		{name: "unless its file may only be broken", before: stardist(version("^0.4")), after: all(withdraw("org.stardist", "0.4.10"), garble("org.stardist", "0.4.10")),

@@ -182,6 +182,15 @@ func (c *claim) addPort(p hostPort) {
 	}
 }
 
+// stay says what becomes of the deployment's pods while nothing is done about them.
+func (s *subject) stay() string {
+	runs := func(p backends.Pod) bool { return p.State == backends.PodRunning || p.State == backends.PodRestarting }
+	if slices.ContainsFunc(s.pods, runs) {
+		return "its pods run on"
+	}
+	return "its pods stay as they are"
+}
+
 // leave returns the backends that hold pods of the deployment, or what is left of it,
 // answer, and are not the one where it shall be; sorted.
 func (s *subject) leave(home string) []string {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/berthdev/berth/reconciler/planner"
 	"github.com/berthdev/berth/sources/desired"
@@ -154,7 +155,11 @@ func (r *Report) finish(in planner.Input, plan *planner.Plan) {
 
 // held says which removals the guard holds back.
 func held(n int, g planner.Guard) string {
-	return fmt.Sprintf("%d of %d running deployments would be declared no more, %d of them by this", g.Orphans, g.Running, n)
+	of, before := fmt.Sprintf("%d of %d", g.Orphans, g.Former), ""
+	if g.Former < g.Running {
+		of, before = strconv.Itoa(g.Orphans), fmt.Sprintf(" (%d ran before)", g.Former)
+	}
+	return fmt.Sprintf("%s running deployments%s would be declared no more, %d of them by this", of, before, n)
 }
 
 // look notes which backends do not answer, and what that means.

@@ -78,6 +78,14 @@ func stories() []story {
 		{name: "no such release", base: all(), head: map[string]string{"john.yaml": with(john, "0.4.9", "9.9.9")}, verdict: forge.Success},
 		{name: "too many removals", base: map[string]string{"a.yaml": john, "b.yaml": db, "c.yaml": other, "d.yaml": with(db, "name: db", "name: d")},
 			head: map[string]string{"a.yaml": "", "b.yaml": "", "c.yaml": ""}, verdict: forge.Success},
+		{name: "too many removed before", base: map[string]string{"a.yaml": john, "b.yaml": db, "c.yaml": other, "d.yaml": with(db, "name: db", "name: d"), "e.yaml": with(db, "name: db", "name: e")},
+			set: func(w *world) {
+				for _, gone := range []string{"a.yaml", "b.yaml", "c.yaml"} {
+					delete(w.files, gone)
+				}
+				w.set = func(in *planner.Input) { in.HeldOf = 4 } // one came in their place
+			},
+			head: map[string]string{"d.yaml": ""}, verdict: forge.Success},
 		{name: "confirmed before", base: map[string]string{"a.yaml": john, "b.yaml": db, "c.yaml": other, "d.yaml": with(db, "name: db", "name: d")},
 			set:  func(w *world) { w.set = func(in *planner.Input) { in.Confirmed = true } },
 			head: map[string]string{"a.yaml": "", "b.yaml": "", "c.yaml": ""}, verdict: forge.Success},
