@@ -1,6 +1,9 @@
 package main
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestPodReason(t *testing.T) {
 	code := 3
@@ -35,5 +38,12 @@ func TestAskedForIsNotGuessed(t *testing.T) {
 		if short, ready, asks := tc.d.ready(), story.readyPods(), story.asks(); short != tc.short || ready != tc.ready || asks != tc.asks {
 			t.Errorf("%s: %q, %q, %q", tc.name, short, ready, asks)
 		}
+	}
+}
+
+func TestListsKeepTheirText(t *testing.T) {
+	var out strings.Builder
+	if err := writeJSON(&out, connection[string]{Nodes: []string{"1 -> 2 & <3>"}}); err != nil || !strings.Contains(out.String(), "1 -> 2 & <3>") {
+		t.Errorf("%s, %v", out.String(), err)
 	}
 }
