@@ -173,7 +173,9 @@ func (c connection[T]) MarshalJSON() ([]byte, error) {
 	if c.Nodes == nil {
 		return []byte("[]"), nil
 	}
-	return json.Marshal(c.Nodes)
+	var text bytes.Buffer
+	err := writeLine(&text, c.Nodes)
+	return text.Bytes(), err
 }
 
 // A story writes what is known of one thing: fields, then sections.

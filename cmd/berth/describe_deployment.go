@@ -100,7 +100,7 @@ func (d *deploymentStory) tell(s *story) {
 	if p := d.Decision; p != nil && changing[p.Action] {
 		s.field("Plan", string(p.Action)+": "+p.Reason)
 	}
-	s.field("Ready", fmt.Sprintf("%d of %d %s", d.ReadyReplicas, d.Replicas, plural(d.Replicas, "pod", "pods")))
+	s.field("Ready", d.readyPods())
 	s.field("Asks for", d.asks())
 	s.field("Gets", d.gets())
 	s.field("Why", d.Why)
@@ -119,7 +119,20 @@ func (d *deploymentStory) tell(s *story) {
 	s.events(d.Events.Nodes)
 }
 
+func (d *deploymentStory) readyPods() string {
+	if d.Declared {
+		return fmt.Sprintf("%d of %d %s", d.ReadyReplicas, d.Replicas, plural(d.Replicas, "pod", "pods"))
+	}
+	return fmt.Sprintf("%d %s", d.ReadyReplicas, plural(d.ReadyReplicas, "pod", "pods"))
+}
+
 func (d *deploymentStory) asks() string {
+	switch {
+	case d.unreadable():
+		return "not known: its document cannot be used"
+	case !d.Declared:
+		return ""
+	}
 	if d.VersionAsked == "" {
 		return d.AppIdentifier + ", the newest release"
 	}

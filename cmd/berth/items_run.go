@@ -32,7 +32,16 @@ type deploymentItem struct {
 
 func (d *deploymentItem) key() string { return d.Name }
 
-func (d *deploymentItem) ready() string { return fmt.Sprintf("%d/%d", d.ReadyReplicas, d.Replicas) }
+func (d *deploymentItem) ready() string {
+	if d.unreadable() {
+		return fmt.Sprintf("%d/?", d.ReadyReplicas)
+	}
+	return fmt.Sprintf("%d/%d", d.ReadyReplicas, d.Replicas)
+}
+
+// unreadable tells whether a document declares it that cannot be used: what it asks
+// for is then not known.
+func (d *deploymentItem) unreadable() bool { return !d.Declared && d.Position != nil }
 
 func (d *deploymentItem) cells(now time.Time) []string {
 	return []string{d.Name, string(d.State), d.ready(), d.AppIdentifier, d.Version, d.FlavourName, d.BackendName, d.Reason,

@@ -103,7 +103,11 @@ func tellReport(c console, r *proposal.Report) error {
 	for i := range r.Rows {
 		row := &r.Rows[i]
 		from, to := row.Places()
-		t.row(row.Deployment, signs[row.Action]+" "+string(row.Action), arrow(from.Release, to.Release),
+		action := signs[row.Action] + " " + string(row.Action)
+		if row.Joins() {
+			action = signs[planner.Replace] + " more pods"
+		}
+		t.row(row.Deployment, action, arrow(from.Release, to.Release),
 			arrow(from.Flavour, to.Flavour), arrow(from.Backend, to.Backend), pods(row), row.Because())
 	}
 	if len(r.Rows) > 0 {

@@ -192,10 +192,10 @@ func discreet(all []planner.Backend) []planner.Backend {
 func (c *Changes) count(row *Row) {
 	switch row.Action {
 	case planner.Create:
-		if row.From == nil {
-			c.Create++
-		} else { // pods join those that are there
+		if row.Joins() {
 			c.Replace++
+		} else {
+			c.Create++
 		}
 	case planner.Replace:
 		c.Replace++

@@ -177,8 +177,11 @@ func (r *Report) table() string {
 func (r *Row) cells() string {
 	from, to := r.Places()
 	what := signs[r.Action]
-	if r.Fails {
+	switch {
+	case r.Fails:
 		what = "**never runs**"
+	case r.Joins():
+		what = "&#126; more pods"
 	}
 	return strings.Join([]string{
 		what, code(r.Deployment), arrow(code(from.Release), code(to.Release)), arrow(code(from.Flavour), code(to.Flavour)),

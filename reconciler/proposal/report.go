@@ -17,6 +17,7 @@
 package proposal
 
 import (
+	"bytes"
 	"encoding/json"
 
 	"github.com/berthdev/berth/reconciler/planner"
@@ -94,6 +95,10 @@ type Row struct {
 	Better   string          `json:"better"`   // a better choice that exists now, though its pods stay; may be empty
 }
 
+// Joins tells whether pods are made beside those that are there already: the
+// deployment is not new.
+func (r *Row) Joins() bool { return r.Action == planner.Create && r.From != nil }
+
 // A Placement is what runs, and where. What is not known, or not chosen, is empty.
 type Placement struct {
 	Release  string `json:"release"`
@@ -135,9 +140,13 @@ func (r *Report) failing() int {
 // MarshalJSON writes the report with its summary and verdict.
 func (r *Report) MarshalJSON() ([]byte, error) {
 	type plain Report // without this method
-	return json.Marshal(struct {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // "1 -> 2 pods" is read by people too
+	err := enc.Encode(struct {
 		Summary string      `json:"summary"`
 		Verdict forge.State `json:"verdict"`
 		*plain
 	}{r.Summary(), r.Verdict(), (*plain)(r)})
+	return text.Bytes(), err
 }

@@ -60,6 +60,7 @@ func stories() []story {
 		}},
 		{name: "rolling", base: all(), head: map[string]string{"other.yaml": other + "user: ada\nworkdir: /hunter2\n"}, verdict: forge.Success},
 		{name: "scaled", base: all(), head: map[string]string{"other.yaml": with(other, "2", "1")}, verdict: forge.Success},
+		{name: "grown", base: all(), head: map[string]string{"other.yaml": with(other, "2", "3")}, verdict: forge.Success},
 		{name: "moved", base: all(), head: map[string]string{"other.yaml": other + "backend: annex\n"}, verdict: forge.Success},
 		{name: "suspended", base: all(), head: map[string]string{"john.yaml": with(john, "0.4.9", "0.4.11") + "suspend: true\n"}, verdict: forge.Success},
 		{name: "waits for a GPU", base: all(), head: map[string]string{"bob.yaml": bob}, verdict: forge.Success},
@@ -223,5 +224,19 @@ func TestEmpty(t *testing.T) {
 	}
 	if r := proposal.New(planner.Input{Catalog: catalog.New()}, nil, proposal.Proposed{State: desired.New("")}); len(r.Rows) != 0 || r.Verdict() != forge.Success {
 		t.Errorf("%+v", r)
+	}
+}
+
+// What people read in it stands there as it is written.
+func TestJSONIsReadable(t *testing.T) {
+	at := func(n int) *proposal.Placement { return &proposal.Placement{Release: "1.0.0", Replicas: n} }
+	var out strings.Builder
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(&proposal.Report{Rows: []proposal.Row{{Deployment: "web", Action: planner.Create, From: at(1), To: at(2)}}}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "1 -> 2 pods") {
+		t.Error(out.String())
 	}
 }
