@@ -62,6 +62,8 @@ func meaning(err error) (schema.ErrorKind, string) {
 		return schema.Transient, "the namespace is being removed"
 	case apierrors.IsForbidden(err):
 		return forbidden(err.Error())
+	case apierrors.IsInvalid(err) && strings.Contains(err.Error(), "provided port is already allocated"):
+		return schema.Transient, "another Service has the port on every node: choose another one, or leave out the host port"
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		return schema.Invalid, "the cluster refuses the object as it is declared"
 	case apierrors.IsConflict(err), apierrors.IsAlreadyExists(err), apierrors.IsNotFound(err):

@@ -47,11 +47,15 @@ func TestClassify(t *testing.T) {
 		"policy":      {apierrors.NewForbidden(web, "web", errors.New("admission denied it")), schema.Terminal, "policy"},
 		"terminating": {terminating, schema.Transient, "being removed"},
 		"invalid":     {apierrors.NewInvalid(apischema.GroupKind{Kind: "Deployment"}, "web", nil), schema.Invalid, "as it is declared"},
-		"conflict":    {apierrors.NewConflict(web, "web", errors.New("changed")), schema.Transient, ""},
-		"missing":     {apierrors.NewNotFound(web, "web"), schema.Transient, ""},
-		"busy":        {apierrors.NewTooManyRequests("later", 1), schema.Transient, "not well"},
-		"broken":      {apierrors.NewInternalError(errors.New("etcd")), schema.Transient, "not well"},
-		"done":        {&schema.Error{Op: "x", Kind: schema.Waiting, Hint: "wait"}, schema.Waiting, "wait"},
+		"port taken": {
+			status(http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, `Service "web" is invalid: spec.ports[0].nodePort: Invalid value: 30080: provided port is already allocated`),
+			schema.Transient, "another Service has the port",
+		},
+		"conflict": {apierrors.NewConflict(web, "web", errors.New("changed")), schema.Transient, ""},
+		"missing":  {apierrors.NewNotFound(web, "web"), schema.Transient, ""},
+		"busy":     {apierrors.NewTooManyRequests("later", 1), schema.Transient, "not well"},
+		"broken":   {apierrors.NewInternalError(errors.New("etcd")), schema.Transient, "not well"},
+		"done":     {&schema.Error{Op: "x", Kind: schema.Waiting, Hint: "wait"}, schema.Waiting, "wait"},
 	} {
 		var e *schema.Error
 		if err := classify("apply", "web", test.err); !errors.As(err, &e) || e.Kind != test.kind || !strings.Contains(e.Hint, test.hint) {

@@ -2,6 +2,7 @@ package kubernetes_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -149,4 +150,26 @@ func (s *site) servicePorts(name string) string {
 		out = append(out, fmt.Sprintf("%d:%v", node, fields["port"]))
 	}
 	return strings.Join(out, " ")
+}
+
+// A port of the nodes that another Service has is waited for, as on Docker: it may
+// become free.
+func TestNodePortIsTaken(t *testing.T) {
+	s := newSite(t)
+	port := uint16(30100 + rand.IntN(2600))
+	if _, err := s.Resource("", "v1", "services").Namespace(s.namespace).Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "theirs"},
+		"spec": map[string]any{"type": "NodePort", "ports": []any{map[string]any{"port": int64(80), "nodePort": int64(port)}}},
+	}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w := s.workload("web")
+	w.Pod.Ports = []schema.Port{{Host: port, Container: kubetest.AppPort, Protocol: schema.TCP}}
+	_, err := s.b.Apply(t.Context(), w, nil)
+	var e *schema.Error
+	if !errors.As(err, &e) || e.Kind != schema.Transient || !strings.Contains(e.Hint, "has the port") {
+		t.Errorf("%+v", e)
+	}
+	s.remove("", "services", "theirs")
+	s.ready(s.b, w)
 }

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,19 @@ func (a *writer) write(ctx context.Context, k *kind, wanted, live object, why st
 	}
 	step.Done = true
 	a.report(step)
+	if why, err := lacks(wanted, now); err != nil || why != "" {
+		return nil, cmp.Or(err, changedOnItsWay(verb, nameOf(k, wanted), why))
+	}
 	return now, nil
+}
+
+// changedOnItsWay returns the error of an object that is not as it was applied: what
+// the cluster does once, it does whenever that is tried.
+func changedOnItsWay(verb, name, why string) error {
+	return &schema.Error{
+		Op: verb, Resource: name, Kind: schema.Terminal, Err: errors.New("the cluster changed what was applied: " + why),
+		Hint: "a mutating webhook or policy of the cluster does that: exempt what carries Berth's labels, or declare it so that nothing is left to change",
+	}
 }
 
 // body returns what is sent to apply an object over the live one, or to make it.

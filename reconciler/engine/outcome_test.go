@@ -345,3 +345,38 @@ func TestWhatRunsOnAfterAFailure(t *testing.T) {
 		r.expect("one", engine.StateFailed, "0.2.0 cpu was given up: replica 0: unhealthy; not tried again")
 	})
 }
+
+// sixBackend is a backend whose pods answer at an address of IPv6.
+type sixBackend struct{ backends.Backend }
+
+func (b sixBackend) Pods(ctx context.Context) ([]backends.Pod, error) {
+	pods, err := b.Backend.Pods(ctx)
+	return atSix(pods), err
+}
+
+func (b sixBackend) Apply(ctx context.Context, w backends.Workload, report func(backends.Step)) (backends.Progress, error) {
+	p, err := b.Backend.Apply(ctx, w, report)
+	p.Pods = atSix(p.Pods)
+	return p, err
+}
+
+func atSix(pods []backends.Pod) []backends.Pod {
+	for i := range pods {
+		pods[i].Endpoints = []backends.Endpoint{{Host: "fd00::5", Port: 8080}}
+	}
+	return pods
+}
+
+// Where pods answer is told as others take it.
+func TestAddressOfIPv6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		six := func(o *engine.Options) { o.Backends[0].Backend = sixBackend{o.Backends[0].Backend} }
+		r.start(six)
+		r.publish("0.1.0")
+		r.declare(hello("one"))
+		r.settle()
+		r.expect("one", engine.StateReady, ", [fd00::5]:8080")
+		r.stop()
+	})
+}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -309,7 +310,7 @@ func (e *Engine) turnReady(s *status, d planner.Decision, now time.Time) {
 	var told []string // pods may answer at one address together
 	for _, p := range pods {
 		for _, at := range p.Endpoints {
-			if address := fmt.Sprintf("%s:%d", at.Host, at.Port); !slices.Contains(told, address) {
+			if address := net.JoinHostPort(at.Host, fmt.Sprint(at.Port)); !slices.Contains(told, address) {
 				told = append(told, address)
 				reason += ", " + address
 			}
