@@ -54,6 +54,7 @@ func addRule(s *jsonschema.Schema, f *field) {
 		s.PropertyNames = rule
 		return
 	case "array":
+		s.UniqueItems = true
 		s = s.Items
 	default:
 		if !f.required {

@@ -86,6 +86,7 @@ func TestSchemaKnowsTheRules(t *testing.T) {
 		{"App", "identifier: a\nversion: 1.0\n"},
 		{"App", "identifier: a\nversion: v1.0.0\n"},
 		{"App", app + "scopes: [a b]"},
+		{"App", app + "scopes: [a, a]"},
 		{"App", app + "channels: [1.x]"},
 		{"App", app + "channels: [1]"},
 		{"App", app + "flavours: [{name: a b, image: i}]"},

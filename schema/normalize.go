@@ -23,8 +23,8 @@ type normalizer struct {
 	file     string
 	line     int // how many lines stand before the document's text
 	problems Problems
-	damaged  bool // something was left out
-	fatal    *Problem
+	damaged  bool                   // something was left out
+	fatal    *Problem               // why the document cannot be read at all
 	seen     map[*yaml.Node]*extent // nodes with an anchor
 }
 
@@ -102,7 +102,9 @@ func (n *normalizer) child(e *extent, node *yaml.Node, level int) *yaml.Node {
 	e.nodes += c.nodes
 	e.depth = max(e.depth, c.depth+1)
 	if e.nodes > MaxNodes {
-		n.fail(node, tooManyNodes.Message, tooManyNodes.Hint)
+		p := tooManyNodes
+		p.File, p.Line, p.Column = n.file, node.Line, node.Column
+		n.fatal = &p
 	}
 	return node
 }
@@ -180,13 +182,6 @@ func (n *normalizer) problem(node *yaml.Node, message, hint string) {
 	n.problems = append(n.problems, Problem{
 		File: n.file, Line: node.Line, Column: node.Column, Message: message, Hint: hint,
 	})
-}
-
-// fail notes why the document cannot be read; the first reason stays.
-func (n *normalizer) fail(node *yaml.Node, message, hint string) {
-	if n.fatal == nil {
-		n.fatal = &Problem{File: n.file, Line: node.Line, Column: node.Column, Message: message, Hint: hint}
-	}
 }
 
 // A pairSet collects the pairs of a mapping, each key once.

@@ -74,6 +74,7 @@ func (d *selectorDecoder) kindNode(node *yaml.Node) *yaml.Node {
 		if !d.isKindKey(key.Value) || isNull(value) {
 			continue
 		}
+		value = d.alone(value)
 		switch {
 		case value.Kind != yaml.ScalarNode || strings.TrimSpace(value.Value) == "":
 			d.report(value, key.Value, "the kind of a selector is a word", "")
@@ -150,9 +151,7 @@ func (d *selectorDecoder) fields(node *yaml.Node, s *Selector, fields []Selector
 
 // field reads the value of one key, and tells whether it is set.
 func (d *selectorDecoder) field(f SelectorField, key, value *yaml.Node, s *Selector, again bool) bool {
-	if !d.strict && value.Kind == yaml.SequenceNode && len(value.Content) == 1 {
-		value = value.Content[0]
-	}
+	value = d.alone(value)
 	switch {
 	case isNull(value):
 		if d.strict {
@@ -179,6 +178,14 @@ func (d *selectorDecoder) field(f SelectorField, key, value *yaml.Node, s *Selec
 		return false
 	}
 	return true
+}
+
+// alone returns what stands alone in a list, if lenient, and any other node itself.
+func (d *selectorDecoder) alone(value *yaml.Node) *yaml.Node {
+	if !d.strict && value.Kind == yaml.SequenceNode && len(value.Content) == 1 {
+		return value.Content[0]
+	}
+	return value
 }
 
 // unknownKey makes an error of a key that the kind does not have; only strict

@@ -107,7 +107,7 @@ func TestDecodeSelectorLenient(t *testing.T) {
 		{`{kind: label, value: a}`, schema.Selector{}, `1:1: selectors[0]: a label selector needs key (for example key: zone)`, 1},
 		{`{kind: label, key: "a\nb"}`, schema.Selector{}, `1:20: selectors[0].key: "a\nb" holds a control character (remove it)`, 2},
 		{`{kind: "\u0007"}`, schema.Selector{}, `1:8: selectors[0].kind: unknown kind of selector "\a" (allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 1},
-		{`{kind: [gpu]}`, schema.Selector{}, `1:8: selectors[0].kind: the kind of a selector is a word`, 2},
+		{`{kind: [gpu, ram]}`, schema.Selector{}, `1:8: selectors[0].kind: the kind of a selector is a word`, 2},
 		{`{weight: 1}`, schema.Selector{}, `1:1: selectors[0]: a selector needs a kind (allowed are cuda, rocm, oneapi, gpu, cpu, ram, label, service, resource)`, 1},
 		{`[gpu]`, schema.Selector{}, `1:1: selectors[0]: a selector is a mapping (write it as {kind: cuda, cudaVersion: "11.2"})`, 1},
 	}

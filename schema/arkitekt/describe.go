@@ -86,15 +86,15 @@ func definitions(places ...*yaml.Node) []schema.Definition {
 // isTemplate tells a definition, or what wraps one, from a mapping of names to them.
 func isTemplate(node *yaml.Node) bool {
 	args := field(node, "args", "returns")
-	return isScalar(field(node, "interface", "name", "kind", "description")) ||
+	return isScalar(alone(field(node, "interface", "name", "kind", "description"))) ||
 		args != nil && args.Kind == yaml.SequenceNode ||
-		isMapping(field(node, "definition")) && !has(field(node, "definition"), "definition")
+		isMapping(alone(field(node, "definition"))) && !has(alone(field(node, "definition")), "definition")
 }
 
 // definitionOf returns the definition that a template or an implementation
 // wraps, or the node itself where nothing is wrapped.
 func definitionOf(node *yaml.Node) *yaml.Node {
-	if wrapped := field(node, "definition"); isMapping(wrapped) {
+	if wrapped := alone(field(node, "definition")); isMapping(wrapped) {
 		return wrapped
 	}
 	return node

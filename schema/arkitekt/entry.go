@@ -26,10 +26,10 @@ type entry struct {
 
 func newEntry(node *yaml.Node, path string) entry {
 	e := entry{node: node, path: path}
-	if m := field(node, "manifest"); isMapping(m) {
+	if m := alone(field(node, "manifest")); isMapping(m) {
 		e.manifest = m
 	}
-	if in := field(node, "inspection"); isMapping(in) {
+	if in := alone(field(node, "inspection")); isMapping(in) {
 		e.inspection = in
 	}
 	return e

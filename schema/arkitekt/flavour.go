@@ -33,7 +33,7 @@ func (e entry) flavours() []item {
 	if list := members(e.field("flavours", "flavors"), single); len(list) > 0 {
 		return list
 	}
-	if own := field(e.node, flavourKeys...); isMapping(own) {
+	if own := alone(field(e.node, flavourKeys...)); isMapping(own) {
 		return items(own, single)
 	}
 	return nil
@@ -132,7 +132,7 @@ func (r *reader) flavour(v variant) (schema.Flavour, bool) {
 // it; the first form called it deployed.
 func imageOf(node *yaml.Node) string {
 	for _, value := range []*yaml.Node{field(node, "image"), field(node, "image_string"), field(node, "deployed")} {
-		if isMapping(value) {
+		if value = alone(value); isMapping(value) {
 			value = field(value, "image_string", "image", "docker")
 		}
 		if image := text(value); image != "" {
@@ -163,7 +163,7 @@ func (r *reader) selectors(v variant) []schema.Selector {
 	return selectors
 }
 
-func isSelector(node *yaml.Node) bool { return isScalar(field(node, "kind", "type")) }
+func isSelector(node *yaml.Node) bool { return isScalar(alone(field(node, "kind", "type"))) }
 
 // isLone tells one selector, with a kind or not, from a mapping of kinds.
 func isLone(node *yaml.Node) bool {
@@ -258,7 +258,7 @@ func plainBytes(text string) (schema.Bytes, bool) {
 func (r *reader) publishedAt(v variant) time.Time {
 	node := v.lookup("deployed_at", "build_at", "built_at")
 	if node == nil {
-		node = field(field(v.node, "image"), "build_at", "built_at")
+		node = field(alone(field(v.node, "image")), "build_at", "built_at")
 	}
 	return r.timestamp(join(v.path, "deployed_at"), node)
 }

@@ -54,7 +54,7 @@ var marks = []struct {
 		return has(e.inspection, "implementations") || has(e.node, "implementations")
 	}},
 	{schema.FormF1, func(e entry) bool {
-		return has(e.node, "app_image_id", "flavour_name", "image_string") || isMapping(field(e.node, "image"))
+		return has(e.node, "app_image_id", "flavour_name", "image_string") || isMapping(alone(field(e.node, "image")))
 	}},
 	{schema.FormE2, func(e entry) bool { return has(e.inspection, "templates", "requirements") }},
 	{schema.FormE, func(e entry) bool {

@@ -58,13 +58,18 @@ func isScalar(node *yaml.Node) bool {
 	return node != nil && node.Kind == yaml.ScalarNode && !isNull(node)
 }
 
+// alone returns what stands alone in a list, and any other node itself.
+func alone(node *yaml.Node) *yaml.Node {
+	if node != nil && node.Kind == yaml.SequenceNode && len(node.Content) == 1 {
+		return node.Content[0]
+	}
+	return node
+}
+
 // text returns the text of a scalar, also of one that stands alone in a list,
 // and nothing for any other node.
 func text(node *yaml.Node) string {
-	if node != nil && node.Kind == yaml.SequenceNode && len(node.Content) == 1 {
-		node = node.Content[0]
-	}
-	if !isScalar(node) {
+	if node = alone(node); !isScalar(node) {
 		return ""
 	}
 	return strings.TrimSpace(node.Value)
@@ -170,5 +175,5 @@ func words(node *yaml.Node, single func(*yaml.Node) bool) []item {
 // scalarField returns a condition for items: the mapping has one of the keys
 // with a scalar.
 func scalarField(names ...string) func(*yaml.Node) bool {
-	return func(node *yaml.Node) bool { return isScalar(field(node, names...)) }
+	return func(node *yaml.Node) bool { return isScalar(alone(field(node, names...))) }
 }

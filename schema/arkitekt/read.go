@@ -118,6 +118,6 @@ func foreign(root *yaml.Node) bool {
 
 // isEntry tells an entry from a mapping of names to entries.
 func isEntry(node *yaml.Node) bool {
-	return isScalar(field(node, "identifier", "version", "image")) ||
+	return isScalar(alone(field(node, "identifier", "version", "image"))) ||
 		has(node, "manifest", "inspection", "app_image_id", "flavours", "deployed")
 }

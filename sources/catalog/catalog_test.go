@@ -240,7 +240,10 @@ func TestIdentitiesDescribeApps(t *testing.T) {
 }
 
 func TestRepublishedReleasesAreReported(t *testing.T) {
-	base := with(t, read("r", 0, publishes("m.yaml", release("org.a", "1.0.0", "one:cpu", "one:cuda"))))
+	first := release("org.a", "1.0.0", "one:cpu", "one:cuda")
+	first.Scopes = []string{"read", "write"}
+	first.Flavours[0].Requirements = []schema.Requirement{{Key: "db"}, {Key: "cache"}}
+	base := with(t, read("r", 0, publishes("m.yaml", first)))
 	tests := []struct {
 		name   string
 		change func(*schema.Release)
@@ -250,6 +253,11 @@ func TestRepublishedReleasesAreReported(t *testing.T) {
 		{"nothing", func(*schema.Release) {}, "", true},
 		{"its line", func(r *schema.Release) { r.Line = 77 }, "", true},
 		{"a text", func(r *schema.Release) { r.Description = "better" }, "", false},
+		{"the order", func(r *schema.Release) {
+			slices.Reverse(r.Scopes)
+			slices.Reverse(r.Flavours[0].Requirements)
+		}, "", false},
+		{"a requirement", func(r *schema.Release) { r.Flavours[0].Requirements[0].Service = "other" }, "flavour cpu: other requirements", false},
 		{"a flavour more", func(r *schema.Release) {
 			r.Flavours = append(r.Flavours, schema.Flavour{Name: "rocm", Image: "one:rocm"})
 		}, "", false},
@@ -263,7 +271,9 @@ func TestRepublishedReleasesAreReported(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := release("org.a", "1.0.0", "one:cpu", "one:cuda")
+			r := first
+			r.Scopes, r.Flavours = slices.Clone(first.Scopes), slices.Clone(first.Flavours)
+			r.Flavours[0].Requirements = slices.Clone(first.Flavours[0].Requirements)
 			tt.change(&r)
 			change := read("r", 0, publishes("m.yaml", r))
 			change.Repo.Commit = "c2"

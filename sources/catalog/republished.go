@@ -43,7 +43,7 @@ func changes(before, after *Release) []string {
 	if before.Repo != after.Repo {
 		out = append(out, fmt.Sprintf("it is of repo %s, not %s", after.Repo, before.Repo))
 	}
-	if !slices.Equal(before.Scopes, after.Scopes) {
+	if !slices.Equal(slices.Sorted(slices.Values(before.Scopes)), slices.Sorted(slices.Values(after.Scopes))) {
 		out = append(out, "the scopes differ")
 	}
 	for _, f := range before.Flavours {
@@ -70,11 +70,17 @@ func flavourChanges(before, after schema.Flavour) []string {
 	if !reflect.DeepEqual(before.Selectors, after.Selectors) {
 		out = append(out, "other selectors")
 	}
-	if !reflect.DeepEqual(before.Requirements, after.Requirements) {
+	if !reflect.DeepEqual(byKey(before.Requirements), byKey(after.Requirements)) {
 		out = append(out, "other requirements")
 	}
 	if before.User != after.User || !reflect.DeepEqual(&before.Container, &after.Container) {
 		out = append(out, "other settings of the container")
 	}
 	return out
+}
+
+// byKey returns requirements in an order of their own: a file in which they are a
+// mapping may be written anew in any.
+func byKey(requirements []schema.Requirement) []schema.Requirement {
+	return slices.SortedStableFunc(slices.Values(requirements), func(a, b schema.Requirement) int { return strings.Compare(a.Key, b.Key) })
 }

@@ -58,7 +58,7 @@ func (c *Catalog) Resolve(identifier, version string) (*Release, Resolution, err
 	}
 	if version == "" {
 		r, of := a.newest(func(r *Release) bool { return !r.Prerelease() })
-		return a.resolved(r, Resolution{RuleNewest, version, of})
+		return c.resolved(a, r, Resolution{RuleNewest, version, of})
 	}
 	if r := a.byVersion[version]; r != nil {
 		return r, Resolution{RuleExact, version, 1}, nil
@@ -71,7 +71,7 @@ func (c *Catalog) Resolve(identifier, version string) (*Release, Resolution, err
 		return nil, Resolution{}, a.badRange(version)
 	}
 	r, of := a.newest(func(r *Release) bool { return within != nil && r.SemVer != nil && within.Check(r.SemVer) })
-	return a.resolved(r, Resolution{RuleRange, version, of})
+	return c.resolved(a, r, Resolution{RuleRange, version, of})
 }
 
 // rangeLetters occur in ranges, and not in versions or the names of channels.
@@ -92,9 +92,9 @@ func (a *app) newest(matches func(*Release) bool) (newest *Release, of int) {
 }
 
 // resolved returns what was found, or that nothing was.
-func (a *app) resolved(r *Release, why Resolution) (*Release, Resolution, error) {
+func (c *Catalog) resolved(a *app, r *Release, why Resolution) (*Release, Resolution, error) {
 	if r == nil {
-		return nil, Resolution{}, a.noSuchVersion(why.Version)
+		return nil, Resolution{}, c.noSuchVersion(a, why.Version)
 	}
 	return r, why, nil
 }
@@ -116,14 +116,36 @@ func (c *Catalog) noReleases(identifier, version string) error {
 		err.Err = errors.New("only repos publish it that may not")
 		err.Hint = a.notices[0].Message
 	}
+	if bad := c.badFile(identifier, version); bad != "" && (a == nil || a.listed) {
+		err.Err, err.Hint = errors.New("a file that names this app has errors"), bad
+	}
 	if ready, missing := c.Ready(identifier); !ready {
 		err.Hint = "not read yet: repo " + strings.Join(missing, ", ")
 	}
 	return err
 }
 
+// badFile returns the first error of a file that may hide a release of an app: it
+// names the app and, where that can be a release's own, the version.
+func (c *Catalog) badFile(identifier, version string) string {
+	if version == "" || strings.ContainsAny(version, rangeLetters) {
+		version = identifier
+	}
+	for r := range c.repos.Values() {
+		if r.bad.Len() == 0 || !r.allows(identifier) {
+			continue
+		}
+		for f := range r.bad.Values() {
+			if len(f.text) > 0 && f.mayPublish(identifier, version) {
+				return f.bad + ", of repo " + r.Name
+			}
+		}
+	}
+	return ""
+}
+
 // noSuchVersion says that no release matches a version, and what there is.
-func (a *app) noSuchVersion(version string) error {
+func (c *Catalog) noSuchVersion(a *app, version string) error {
 	err := &schema.Error{
 		Op: "resolve", Resource: a.Identifier + " " + version, Kind: schema.Waiting,
 		Err: errors.New("no release matches this version"), Hint: a.available(),
@@ -131,6 +153,8 @@ func (a *app) noSuchVersion(version string) error {
 	if version == "" {
 		err.Resource, err.Err = a.Identifier, errors.New("there is no stable release")
 		err.Hint = "name a version; " + err.Hint
+	} else if bad := c.badFile(a.Identifier, version); bad != "" {
+		err.Hint = "a file that names the app has errors: " + bad + "; " + err.Hint
 	}
 	return err
 }

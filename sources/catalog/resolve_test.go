@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/berthdev/berth/schema"
+	"github.com/berthdev/berth/schema/publication"
 	"github.com/berthdev/berth/sources/catalog"
 )
 
@@ -89,6 +90,27 @@ func TestResolveErrors(t *testing.T) {
 				t.Errorf("%s: %v\nwant %s: %s", typed.Kind, err, tt.kind, tt.want)
 			}
 		})
+	}
+}
+
+// Where a file that names an app has errors, that is why it is not there.
+func TestResolveTellsOfFilesWithErrors(t *testing.T) {
+	text := "identifier: org.broken\nversion: 1.2.0\nflavors: []\n"
+	c := with(t, read("apps", 0,
+		publishes("good.yaml", release("org.broken", "1.0.0", "a:x")),
+		catalog.File{Path: "m.yaml", Raw: []byte(text), Publication: publication.Read("m.yaml", []byte(text))},
+		catalog.File{Path: "n.yaml", Raw: []byte("org.lost: ["), Publication: publication.Read("n.yaml", []byte("org.lost: ["))}))
+	const why = `m.yaml:3:1: unknown key "flavors" (did you mean flavours?), of repo apps`
+	for _, tt := range []struct{ identifier, version, want string }{
+		{"org.broken", "1.2.0", "resolve org.broken 1.2.0: no release matches this version (a file that names the app has errors: " + why + "; there is 1.0.0)"},
+		{"org.broken", "1.3.0", "resolve org.broken 1.3.0: no release matches this version (there is 1.0.0)"},
+		{"org.broken", "^2", "resolve org.broken ^2: no release matches this version (a file that names the app has errors: " + why + "; there is 1.0.0)"},
+		{"org.lost", "", "resolve org.lost: a file that names this app has errors (n.yaml:1:12: the YAML is not well-formed: did not find expected node content (give a value, or close what is open), of repo apps)"},
+		{"org.other", "", "resolve org.other: no repo publishes this app (follow a repo that publishes it)"},
+	} {
+		if _, _, err := c.Resolve(tt.identifier, tt.version); err == nil || err.Error() != tt.want {
+			t.Errorf("%s %s: %v\nwant %s", tt.identifier, tt.version, err, tt.want)
+		}
 	}
 }
 
