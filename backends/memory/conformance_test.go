@@ -57,6 +57,6 @@ func TestConformance(t *testing.T) {
 		Crash:    tamper(func(id string) bool { return engine.Crash(id, 1) }),
 		Memory:   true,
 		Timeout:  time.Second,
-		Patience: 20 * time.Second,
+		Patience: time.Minute,
 	})
 }
