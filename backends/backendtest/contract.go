@@ -12,7 +12,7 @@ import (
 )
 
 // soon is how long a call may take after its context ended.
-const soon = 20 * time.Second
+const soon = 30 * time.Second
 
 // isContractError holds that an error is of the kind that crosses boundaries.
 func (f *fixture) isContractError(err error) {

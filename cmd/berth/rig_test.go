@@ -262,9 +262,11 @@ func actOnEngine(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[1] {
 	case "cut":
 		e.Cut()
+		rigOf(ts).awaitBackend(ts, args[0], false)
 		return
 	case "restore":
 		e.Restore()
+		rigOf(ts).awaitBackend(ts, args[0], true)
 		return
 	}
 	acts := map[string]func(id string) bool{
@@ -282,6 +284,18 @@ func actOnEngine(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s has no pod on %s", args[2], args[0])
+}
+
+// awaitBackend waits until the server knows whether a backend answers.
+func (r *rig) awaitBackend(ts *testscript.TestScript, name string, answers bool) {
+	until(ts, func() (string, bool) {
+		for _, b := range r.instance.engine.View().Backends {
+			if b.Name == name {
+				return fmt.Sprintf("%s: problem %q", name, b.Problem), (b.Problem == "") == answers
+			}
+		}
+		return name + " is not there", false
+	})
 }
 
 // What differs from run to run, and stands last on its line or in words.

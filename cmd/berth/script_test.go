@@ -12,7 +12,10 @@ import (
 var update = flag.Bool("update", false, "rewrite the expected output")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"berth": func() { os.Exit(mainExit()) }})
+	testscript.Main(m, map[string]func(){"berth": func() {
+		completeTime = patience
+		os.Exit(mainExit())
+	}})
 }
 
 // TestScripts runs every txtar script: a command line, what it prints, its exit

@@ -46,6 +46,7 @@ func (l *logWriter) begin() {
 
 func (l *logWriter) line(line client.LogLine, label string) error {
 	l.begin()
+	line.Time = line.Time.UTC() // wherever the server is
 	if l.json != nil {
 		return l.json.Encode(line)
 	}
@@ -53,7 +54,7 @@ func (l *logWriter) line(line client.LogLine, label string) error {
 		_, _ = l.buffer.WriteString("[" + label + "] ") // a buffer keeps its first error
 	}
 	if l.times {
-		_, _ = l.buffer.WriteString(line.Time.UTC().Format(time.RFC3339Nano) + " ")
+		_, _ = l.buffer.WriteString(line.Time.Format(time.RFC3339Nano) + " ")
 	}
 	_, _ = l.buffer.WriteString(line.Text)
 	return l.buffer.WriteByte('\n')

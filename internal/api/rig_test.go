@@ -63,7 +63,9 @@ func inWorld(t *testing.T, test func(r *rig)) {
 
 func newRig(t testing.TB) *rig {
 	r := &rig{t: t, journal: journal.New(journal.Options{}), feed: readWorld(t)}
+	east := time.FixedZone("", 3600) // an engine may tell its times so; the API tells all of them in UTC
 	r.docker = memory.NewEngine(memory.Options{
+		Now: func() time.Time { return time.Now().In(east) },
 		Capacity: backends.Capacity{
 			Labels: map[string]string{"site": "lab"}, Engine: "Docker 28.2, API 1.50",
 			GPUs: []backends.GPU{{ID: "0", Vendor: schema.NVIDIA, Version: "12.4", Memory: 24e9}, {ID: "1", Vendor: schema.NVIDIA}},

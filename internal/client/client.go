@@ -25,12 +25,13 @@ const DefaultServer = "http://127.0.0.1:8484"
 
 // Bounds on what a server may make the client hold or wait for.
 const (
-	maxAnswer = 64 << 20 // bytes of one answer to a query
-	maxLine   = 8 << 20  // bytes of one line of a stream
-	maxReason = 64 << 10 // bytes of an answer that tells an error
-	dialTime  = 5 * time.Second
-	queryTime = time.Minute
-	quietTime = time.Minute // a stream of events tells every 15 s that it lives
+	maxAnswer     = 64 << 20 // bytes of one answer to a query
+	maxLine       = 8 << 20  // bytes of one line of a stream
+	maxReason     = 64 << 10 // bytes of an answer that tells an error
+	dialTime      = 5 * time.Second
+	handshakeTime = 20 * time.Second // somebody answers; a busy machine takes its time
+	queryTime     = time.Minute
+	quietTime     = time.Minute // a stream of events tells every 15 s that it lives
 )
 
 // Options say which server is asked, and as whom.
@@ -67,7 +68,7 @@ func New(o Options) (*Client, error) {
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: dialTime}).DialContext,
-		TLSHandshakeTimeout: dialTime,
+		TLSHandshakeTimeout: handshakeTime,
 		TLSClientConfig:     trust,
 		ForceAttemptHTTP2:   true,
 		IdleConnTimeout:     queryTime,
