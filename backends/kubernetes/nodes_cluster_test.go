@@ -59,6 +59,7 @@ func TestNodesCannotBeSeen(t *testing.T) {
 	l.Install(t, objects)
 	config := rest.CopyConfig(l.Config)
 	config.Impersonate.UserName = "system:serviceaccount:" + own + ":berth"
+	l.awaitRights(t, objects, config.Impersonate.UserName)
 	cpu, memory := schema.CPU(4000), schema.Bytes(8<<30)
 	b, err := kubernetes.New(t.Context(), schema.BackendConfig{
 		Name: "cluster", Type: schema.BackendKubernetes, Namespace: apps, Capacity: schema.Offer{CPU: &cpu, Memory: &memory},

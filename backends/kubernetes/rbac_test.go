@@ -42,6 +42,7 @@ func TestRoles(t *testing.T) {
 			used := &audit{seen: map[string]bool{}}
 			config := rest.CopyConfig(l.Config)
 			config.Impersonate.UserName = "system:serviceaccount:" + own + ":berth"
+			l.awaitRights(t, objects, config.Impersonate.UserName)
 			config.Wrap(func(next http.RoundTripper) http.RoundTripper { used.next = next; return used })
 			b, err := kubernetes.New(t.Context(), cfg, "lab-"+apps, kubernetes.Options{REST: config})
 			if err != nil {
@@ -62,6 +63,41 @@ func TestRoles(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// awaitRights waits until the API server grants a user what roles say that were just
+// made: it learns of them a moment later.
+func (l *lab) awaitRights(t *testing.T, objects []*unstructured.Unstructured, user string) {
+	t.Helper()
+	for _, o := range objects {
+		rules, _, _ := unstructured.NestedSlice(o.Object, "rules")
+		for _, r := range rules {
+			first := func(key string) string {
+				all, _, _ := unstructured.NestedStringSlice(r.(map[string]any), key)
+				return append(all, "")[0]
+			}
+			resource, part, _ := strings.Cut(first("resources"), "/")
+			review := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+				"spec": map[string]any{"user": user, "resourceAttributes": map[string]any{
+					"namespace": o.GetNamespace(), "verb": first("verbs"), "group": first("apiGroups"),
+					"resource": resource, "subresource": part, "name": first("resourceNames"),
+				}},
+			}}
+			for late := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+				got, err := l.Resource("authorization.k8s.io", "v1", "subjectaccessreviews").Create(t.Context(), review, metav1.CreateOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if allowed, _, _ := unstructured.NestedBool(got.Object, "status", "allowed"); allowed {
+					break
+				}
+				if time.Now().After(late) {
+					t.Fatalf("%s %s does not count: %v", o.GetKind(), o.GetName(), r)
+				}
+			}
+		}
 	}
 }
 

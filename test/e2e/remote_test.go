@@ -35,7 +35,7 @@ type gitServer struct {
 
 	mu       sync.Mutex
 	server   *httptest.Server
-	requests int
+	requests int // of git: Berth also asks what forge runs there
 }
 
 // serveRepositories has the world's repositories followed over https, with
@@ -65,9 +65,11 @@ log: {level: debug}
 func (s *gitServer) url(repo string) string { return "https://" + s.addr + "/" + repo + "/.git" }
 
 func (s *gitServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.requests++
-	s.mu.Unlock()
+	if strings.Contains(r.URL.Path, "/.git/") {
+		s.mu.Lock()
+		s.requests++
+		s.mu.Unlock()
+	}
 	if user, password, _ := r.BasicAuth(); user != "berth" || password != gitToken {
 		w.Header().Set("WWW-Authenticate", `Basic realm="git"`)
 		w.WriteHeader(http.StatusUnauthorized)
