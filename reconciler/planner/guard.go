@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/schema"
@@ -66,8 +67,8 @@ func (g *planning) judge() {
 // former returns how many deployments ran before what the commit brings. What it
 // adds in place of what it removes must not lift the guard once it runs: so what was
 // counted when removals were too many stands until they are not, whatever else held
-// them meanwhile; and what was made of the very commit does not count when nobody
-// knows how it was.
+// them meanwhile; and when nobody knows how it was, only what surely ran beside
+// what is removed counts.
 func (g *planning) former() int {
 	n := g.guard.Running
 	if g.in.HeldOf > 0 {
@@ -79,18 +80,36 @@ func (g *planning) former() int {
 	return n
 }
 
-// madeBefore counts the deployments with pods that another commit made.
+// madeBefore counts the deployments that are declared no more, and of the others
+// those with pods that another commit made, and no later than those of the former:
+// also a commit between the two may have brought what replaces them.
 func (g *planning) madeBefore() (n int) {
+	var last time.Time // when a pod was made that is declared no more
 	for name, pods := range g.in.Pods {
-		_, declared := g.in.Desired.Deployment(name)
-		if slices.ContainsFunc(pods, func(p backends.Pod) bool {
-			return p.State != backends.PodGoing && !p.Leftover() && (!declared || p.Commit != g.in.Desired.Commit)
+		if _, declared := g.in.Desired.Deployment(name); declared {
+			continue
+		}
+		if slices.ContainsFunc(pods, counts) {
+			n++
+		}
+		for i := range pods {
+			if counts(pods[i]) && pods[i].CreatedAt.After(last) {
+				last = pods[i].CreatedAt
+			}
+		}
+	}
+	for name, pods := range g.in.Pods {
+		if _, declared := g.in.Desired.Deployment(name); declared && slices.ContainsFunc(pods, func(p backends.Pod) bool {
+			return counts(p) && p.Commit != g.in.Desired.Commit && !p.CreatedAt.After(last)
 		}) {
 			n++
 		}
 	}
 	return n
 }
+
+// counts tells whether a pod stands for a deployment that runs.
+func counts(p backends.Pod) bool { return p.State != backends.PodGoing && !p.Leftover() }
 
 const confirmHint = `; to confirm it, push a commit whose message has the line "Berth-Confirm: removal"`
 

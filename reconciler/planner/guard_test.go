@@ -3,6 +3,7 @@ package planner
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/berthdev/berth/schema"
 	"github.com/berthdev/berth/sources/desired"
@@ -132,6 +133,7 @@ func TestRenamed(t *testing.T) {
 	if g := p.Guard(); !g.TooMany() || g.Former != 5 || g.Orphans != 5 {
 		t.Fatalf("at once: %+v", g)
 	}
+	w.now = w.now.Add(time.Hour)
 	w.carryOut(p)
 	for name, c := range map[string]struct {
 		change func(*Input)
@@ -139,8 +141,12 @@ func TestRenamed(t *testing.T) {
 	}{
 		"in the same process": {func(in *Input) { in.HeldOf = p.Guard().Former }, true},
 		"after a restart":     {func(in *Input) { in.First = true }, true},
-		"confirmed":           {func(in *Input) { in.HeldOf, in.Confirmed = p.Guard().Former, true }, false},
-		"never held":          {func(*Input) {}, false}, // 5 of 10
+		"after another commit and a restart": {func(in *Input) {
+			in.First = true
+			in.Desired, _ = in.Desired.With("c3")
+		}, true},
+		"confirmed":  {func(in *Input) { in.HeldOf, in.Confirmed = p.Guard().Former, true }, false},
+		"never held": {func(*Input) {}, false}, // 5 of 10
 	} {
 		in := w.input()
 		c.change(&in)
