@@ -6,6 +6,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/docker/docker/api/types/system"
 
@@ -15,13 +16,18 @@ import (
 
 // about is what the engine told of itself when it was last asked.
 type about struct {
-	mu   sync.Mutex
-	info *system.Info
+	mu    sync.Mutex
+	info  *system.Info
+	ahead time.Duration // of our clock is the engine's, where they differ
 }
+
+// sameClock is how far two clocks may be apart that count as one: an answer takes time.
+const sameClock = 2 * time.Second
 
 // ask asks the engine about itself.
 func (b *Backend) ask(ctx context.Context) (*system.Info, error) {
 	var info system.Info
+	began := time.Now()
 	err := b.call(ctx, callTimeout, "ask", "Docker Engine "+b.endpoint.name, func(ctx context.Context) (err error) {
 		info, err = b.api().Info(ctx)
 		return err
@@ -35,7 +41,36 @@ func (b *Backend) ask(ctx context.Context) (*system.Info, error) {
 		b.warn(&info)
 	}
 	b.about.info = &info
+	b.compareClocks(moment(info.SystemTime), began, time.Now())
 	return &info, nil
+}
+
+// compareClocks notes how far the engine's clock is ahead: it told the time between
+// two of ours. The caller holds about.mu.
+func (b *Backend) compareClocks(told, began, ended time.Time) {
+	if told.IsZero() {
+		return
+	}
+	ahead := told.Sub(began.Add(ended.Sub(began) / 2)).Round(time.Second)
+	if (ahead - b.about.ahead).Abs() <= sameClock+ended.Sub(began)/2 {
+		return
+	}
+	if ahead.Abs() <= sameClock {
+		ahead = 0
+	}
+	b.about.ahead = ahead
+	b.log.Warn("the clock of the engine is not ours: its times are told by ours", "ahead", ahead.String(),
+		"hint", "have both machines set their clocks by NTP")
+}
+
+// here returns a moment that the engine told as our clock has it.
+func (b *Backend) here(told time.Time) time.Time {
+	b.about.mu.Lock()
+	defer b.about.mu.Unlock()
+	if told.IsZero() {
+		return told
+	}
+	return told.Add(-b.about.ahead)
 }
 
 // info returns what the engine told last, and asks it only if it never did.

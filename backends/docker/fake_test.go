@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/berthdev/berth/backends"
 	"github.com/berthdev/berth/backends/docker"
@@ -23,12 +24,14 @@ type fakeEngine struct {
 	mu           sync.Mutex
 	api, least   string // the newest and the oldest version that it speaks
 	containers   string // the answer to a listing
+	inspected    string // the answer to an inspection
+	clock        string // what the time is there
 	versionsSeen []string
 }
 
 func newFake(t testing.TB, api, least string) *fakeEngine {
 	t.Helper()
-	f := &fakeEngine{api: api, least: least, containers: "[]"}
+	f := &fakeEngine{api: api, least: least, containers: "[]", clock: "2026-01-02T03:04:05.678Z"}
 	f.serve(t, f)
 	return f
 }
@@ -74,10 +77,12 @@ func (f *fakeEngine) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch m[2] {
 	case "/info":
-		fmt.Fprint(w, `{"NCPU": 4, "MemTotal": 8000000000, "Architecture": "aarch64", "OSType": "linux", "ServerVersion": "29.1",
-			"SystemTime": "2026-01-02T03:04:05.678Z", "Labels": ["a=b"], "MemoryLimit": true, "CpuCfsQuota": true}`)
+		fmt.Fprintf(w, `{"NCPU": 4, "MemTotal": 8000000000, "Architecture": "aarch64", "OSType": "linux", "ServerVersion": "29.1",
+			"SystemTime": %q, "Labels": ["a=b"], "MemoryLimit": true, "CpuCfsQuota": true}`, f.clock)
 	case "/containers/json":
 		_, _ = io.WriteString(w, f.containers) // the client has gone if this fails
+	case "/containers/x/json":
+		_, _ = io.WriteString(w, f.inspected)
 	case "/events":
 		w.WriteHeader(http.StatusOK) // and ends
 	default:
@@ -148,5 +153,34 @@ func TestHostileAnswers(t *testing.T) {
 	f.mu.Unlock()
 	if pods, err := backend.Pods(context.Background()); err != nil || len(pods) > 0 {
 		t.Errorf("pods %+v, %v", pods, err)
+	}
+}
+
+// The times of an engine whose clock is not ours are told by ours.
+func TestClocks(t *testing.T) {
+	labels := `{"berth.dev/instance": "lab", "berth.dev/deployment": "web", "berth.dev/image": "app:1"}`
+	for name, ahead := range map[string]time.Duration{"ahead": 10 * time.Minute, "behind": -10 * time.Minute, "the same": time.Second} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t, "1.41", "1.12")
+			there := func(age time.Duration) string { return time.Now().Add(ahead - age).UTC().Format(time.RFC3339Nano) }
+			f.containers = `[{"Id": "x", "Names": ["/x"], "State": "running", "Status": "Up 1 minute", "Labels": ` + labels + `}]`
+			f.inspected = fmt.Sprintf(`{"Id": "x", "Created": %q, "State": {"Status": "running", "Running": true, "StartedAt": %q},
+				"HostConfig": {}, "Config": {"Image": "app:1", "Labels": %s}}`, there(time.Hour), there(time.Minute), labels)
+			f.clock = there(0)
+			backend := open(t, "lab", schema.BackendConfig{Host: f.host}, docker.Options{})
+			defer backend.Close()
+			if _, err := backend.Capacity(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			pods, err := backend.Pods(t.Context())
+			if err != nil || len(pods) != 1 {
+				t.Fatalf("pods %+v, %v", pods, err)
+			}
+			for age, told := range map[time.Duration]time.Time{time.Hour: pods[0].CreatedAt, time.Minute: pods[0].StartedAt} {
+				if off := time.Since(told) - age; off.Abs() > time.Minute/2 {
+					t.Errorf("what was %s ago is told %s from that", age, off)
+				}
+			}
+		})
 	}
 }

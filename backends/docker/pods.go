@@ -250,7 +250,7 @@ func (b *Backend) observe(row container.Summary, d details) observed {
 			p.Reason = p.GivenUp()
 		}
 	}
-	p.CreatedAt, p.StartedAt = d.createdAt, d.startedAt
+	p.CreatedAt, p.StartedAt = b.here(d.createdAt), b.here(d.startedAt)
 	p.Endpoints = append(b.endpoints(row.Ports), d.pinned...)
 	if p.Digest == "" {
 		p.Digest = row.ImageID
