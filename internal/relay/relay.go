@@ -2,8 +2,8 @@
 // one that looks on. A Service sends requests to any replica.
 //
 // The leader decides for itself, by the token or the signature that the request
-// carries. It is handed on once at most: a replica to which a request was handed
-// keeps it, whoever leads by then.
+// carries. It is handed on once at most: a replica that does not lead refuses what
+// was handed to it.
 package relay
 
 import (
@@ -24,8 +24,10 @@ import (
 const (
 	// mark is the header of a request that was handed on.
 	mark = "Berth-Handed-On"
-	// patience is how long the leader may take to answer.
+	// patience is how long the leader may take to answer, and dialTime how long to be
+	// reached: the address of a pod that is gone does not answer.
 	patience = 10 * time.Second
+	dialTime = 2 * time.Second
 	// maxAnswer bounds what is read of its answer, in bytes.
 	maxAnswer = 1 << 20
 )
@@ -44,7 +46,7 @@ type Relay struct {
 // certificate: the leader must show the same one.
 func New(leader func() string, files schema.ServerTLS, log *slog.Logger) *Relay {
 	transport := &http.Transport{
-		DialContext:       (&net.Dialer{Timeout: patience}).DialContext,
+		DialContext:       (&net.Dialer{Timeout: dialTime}).DialContext,
 		DisableKeepAlives: true, // requests are rare, and leaders change
 	}
 	r := &Relay{leader: leader, scheme: "http", log: log, queue: newQueue()}
@@ -97,6 +99,7 @@ type request struct {
 	header http.Header
 	body   []byte
 	again  bool // whether it was handed on already
+	came   time.Time
 }
 
 // dropped are the headers that speak of the connection on which a request came.
@@ -106,7 +109,7 @@ var dropped = []string{
 }
 
 func handed(in *http.Request, body []byte) request {
-	out := request{path: in.URL.EscapedPath(), header: in.Header.Clone(), body: body, again: in.Header.Get(mark) != ""}
+	out := request{path: in.URL.EscapedPath(), header: in.Header.Clone(), body: body, again: in.Header.Get(mark) != "", came: time.Now()}
 	for _, name := range dropped {
 		out.header.Del(name)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,7 +82,7 @@ func TestWebhooks(t *testing.T) {
 	if code := deliver(h, "/webhooks/generic", "bad", nil); code != http.StatusUnauthorized {
 		t.Errorf("answered %d", code)
 	}
-	if code := deliver(h, "/webhooks/generic", "good", func(r *http.Request) { r.Header.Set(mark, "1") }); code != http.StatusAccepted {
+	if code := deliver(h, "/webhooks/generic", "good", func(r *http.Request) { r.Header.Set(mark, "1") }); code != http.StatusServiceUnavailable {
 		t.Errorf("answered %d", code)
 	}
 	if code := deliver(h, "/webhooks/github/apps", "good", nil); code != http.StatusAccepted {
@@ -92,6 +93,27 @@ func TestWebhooks(t *testing.T) {
 	case g := <-reached:
 		if g != want {
 			t.Errorf("the leader got %+v, want %+v", g, want)
+		}
+	case <-time.After(time.Minute):
+		t.Fatal("nothing reached the leader")
+	}
+}
+
+// TestLeaderIsLearnedLate: what came while the former leader was gone, or did not lead
+// any more, reaches the one that leads.
+func TestLeaderIsLearnedLate(t *testing.T) {
+	former := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }))
+	defer former.Close()
+	now, reached := leader(t)
+	known := []string{"", "127.0.0.1:1", former.Listener.Addr().String(), now}
+	var asked atomic.Int64
+	r, h := looksOn(t, "")
+	r.leader = func() string { return known[min(asked.Add(1), int64(len(known)))-1] }
+	deliver(h, "/webhooks/generic", "good", nil)
+	select {
+	case g := <-reached:
+		if g.body != "body of /webhooks/generic" {
+			t.Errorf("the leader got %+v", g)
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("nothing reached the leader")

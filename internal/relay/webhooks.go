@@ -3,19 +3,33 @@ package relay
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // maxWaiting bounds what waits to be handed on, in bytes. What finds no room is
 // left to the leader's own polls.
 const maxWaiting = 16 << 20
 
+// A replica learns some seconds later than the Lease who leads: until waitTime after
+// it came, a webhook is handed on again every retryTime. A leader reads all of its
+// repositories when it begins.
+const (
+	waitTime  = time.Minute
+	retryTime = time.Second
+)
+
 // Webhooks returns a handler that answers as next does, and has [Relay.Run] hand on
 // what next took: this replica is woken by it too, and is up to date when it leads.
 func (r *Relay) Webhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		if in.Header.Get(mark) != "" {
+			http.Error(w, "this replica does not lead", http.StatusServiceUnavailable)
+			return
+		}
 		var body bytes.Buffer
 		seen := *in // next reads no more of the body than it may hold
 		seen.Body = struct {
@@ -30,23 +44,43 @@ func (r *Relay) Webhooks(next http.Handler) http.Handler {
 	})
 }
 
-// Run hands webhooks on until ctx ends. One that does not arrive is not tried
-// again: it is a hint, and whoever leads asks its repositories by itself.
+// Run hands webhooks on until ctx ends.
 func (r *Relay) Run(ctx context.Context) error {
 	for {
 		q, err := r.queue.next(ctx)
 		if err != nil {
 			return err
 		}
+		if err := r.deliver(ctx, q); err != nil {
+			return err
+		}
+	}
+}
+
+// deliver hands a webhook on, sooner or later or never; the error is that of ctx.
+func (r *Relay) deliver(ctx context.Context, q request) error {
+	for {
 		answer, err := r.send(ctx, q)
+		if err == nil && answer.Status >= http.StatusInternalServerError {
+			err = fmt.Errorf("it answers with status %d", answer.Status)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case err != nil:
-			r.log.Info("a webhook could not be handed to the leader", "leader", r.leader(), "error", err)
-		case answer.Status >= http.StatusMultipleChoices:
+		case err == nil && answer.Status >= http.StatusMultipleChoices:
 			r.log.Warn("the leader refuses a webhook that was handed to it", "leader", r.leader(), "status", answer.Status,
 				"hint", "give all replicas the same webhook secrets")
+			return nil
+		case err == nil:
+			return nil
+		case time.Since(q.came) > waitTime:
+			r.log.Info("a webhook could not be handed to the leader", "leader", r.leader(), "error", err)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(retryTime):
 		}
 	}
 }

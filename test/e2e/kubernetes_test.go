@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/http/cgi"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,16 +89,29 @@ func TestInstalledInACluster(t *testing.T) {
 		}
 		return nil
 	})
-	awaitReady(t, deployments.Namespace("berth"), "berth", 2)
-	w.commit(w.desired, "Run a second one", map[string]string{"second.yaml": deployment("second", "0.1.0")})
-	leader = holder(t, c)
-	for _, p := range listed[corev1.Pod](t, pods.Namespace("berth")) {
-		if p.Name == leader || p.DeletionTimestamp != nil {
-			continue
+	eventually(t, "it has read what there is", func() error {
+		now, err := get[corev1.Pod](t.Context(), pods.Namespace("berth"), holder(t, c))
+		if err != nil {
+			return err
 		}
-		w.listen = net.JoinHostPort(p.Status.PodIP, "8484")
-		w.deliverSigned(url("desired"))
-	}
+		text, err := textOf("http://" + net.JoinHostPort(now.Status.PodIP, "8484") + "/readyz")
+		if err == nil && text != "ok\n" {
+			err = fmt.Errorf("it says %q", text)
+		}
+		return err
+	})
+	w.commit(w.desired, "Run a second one", map[string]string{"second.yaml": deployment("second", "0.1.0")})
+	eventually(t, "another replica looks on", func() error {
+		leader := holder(t, c)
+		for _, p := range listed[corev1.Pod](t, pods.Namespace("berth")) {
+			if p.Name != leader && p.DeletionTimestamp == nil && podReady(&p) {
+				w.listen = net.JoinHostPort(p.Status.PodIP, "8484")
+				return nil
+			}
+		}
+		return errors.New("none is ready")
+	})
+	w.deliverSigned(url("desired"))
 	awaitReady(t, deployments.Namespace("berth-apps"), "second", 1)
 	for _, p := range listed[corev1.Pod](t, pods.Namespace("berth-apps")) {
 		if strings.HasPrefix(p.Name, "hello-") && (p.UID != before[0].UID || p.Status.ContainerStatuses[0].RestartCount > 0) {
@@ -190,6 +205,12 @@ func textOf(url string) (string, error) {
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	return string(text), err
+}
+
+func podReady(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
 
 // holder returns the pod that holds the Lease.
